@@ -1,0 +1,224 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// NewKey is what is asked of [Authority.Create]. Principal and Schemes are required.
+type NewKey struct {
+	Principal string         // id of the principal the key speaks for
+	Name      string         // at most 255 characters, no control characters
+	Prefix    string         // for printable tokens; empty: the scheme's own default
+	Schemes   []string       // names of schemes
+	Scopes    Scopes         // from ParseScopes
+	Networks  []netip.Prefix // at most 64; empty: anywhere
+	Limits    []Limit        // at most 8, names unique
+	Replay    ReplayMode
+	StateText string
+	NotBefore time.Time // zero: at once
+	Expires   time.Time // zero: never
+}
+
+// Created is a new key with its secret, which is shown this once and cannot be had
+// again.
+type Created struct {
+	Key    Key
+	Secret Secret // what the holder proves to have
+	Token  Secret // key id and secret in one printable text; empty where no scheme has one
+}
+
+const (
+	maxNameLen  = 255
+	maxNetworks = 64
+	maxLimits   = 8
+	mintTries   = 4
+)
+
+// Create makes a key. When it returns without error the key verifies on every node
+// until it is revoked or expires.
+//
+// Errors: *[InvalidError] for unusable input; [ErrForbidden] when the key would speak
+// for another principal, have more scopes or live longer than the actor's own;
+// [ErrNotFound] when there is no such principal; [ErrUnavailable].
+func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created, error) {
+	now := a.clock.now()
+	if err := actor.mayCreate(&n); err != nil {
+		return Created{}, err
+	}
+	schemes, err := a.checkNew(&n, now)
+	if err != nil {
+		return Created{}, err
+	}
+	p, err := a.store.Principal(ctx, actor.Tenant, n.Principal)
+	if err != nil {
+		return Created{}, fmt.Errorf("read principal: %w", err)
+	}
+	if p.State != PrincipalActive {
+		return Created{}, &InvalidError{Field: "principal", Problem: "is not active"}
+	}
+	k := Key{
+		Tenant: actor.Tenant, Principal: p.ID, Name: n.Name, Prefix: n.Prefix, Schemes: n.Schemes, Scopes: n.Scopes,
+		Networks: n.Networks, Limits: n.Limits, Replay: n.Replay, State: StateActive, StateText: n.StateText,
+		NotBefore: micro(n.NotBefore), Expires: micro(n.Expires), Created: now, Updated: now, Version: 1,
+	}
+	for range mintTries {
+		created, err := a.mintInto(ctx, k, schemes)
+		if err != nil {
+			return Created{}, err
+		}
+		err = a.store.InsertKey(ctx, &created.Key, NewEvent(actor, now, "key.create", created.Key.ID, OutcomeSucceeded, created.Key.describe(nil)...))
+		if err == nil {
+			return created, nil
+		}
+		// A taken id is chance: mint another.
+		if !errors.Is(err, ErrExists) {
+			return Created{}, fmt.Errorf("insert key: %w", err)
+		}
+	}
+	return Created{}, fmt.Errorf("insert key: %w", ErrExists)
+}
+
+// mintInto gives the key an id and material: one secret, stored once for every kind
+// of material that its schemes check against. A scheme that stores a digest mints,
+// because only it knows its pepper.
+func (a *Authority) mintInto(ctx context.Context, k Key, schemes []Scheme) (Created, error) {
+	mint := schemes[0]
+	if i := slices.IndexFunc(schemes, func(s Scheme) bool { return s.Kind() == MaterialDigest }); i >= 0 {
+		mint = schemes[i]
+	}
+	minted, err := mint.Mint("", k.Prefix)
+	if err != nil {
+		return Created{}, err
+	}
+	k.ID, k.Prefix = minted.KeyID, minted.Prefix
+	for _, s := range schemes {
+		if slices.ContainsFunc(k.Materials, func(m Material) bool { return m.Kind == s.Kind() }) {
+			continue
+		}
+		m, err := a.enclose(ctx, &k, s.Kind(), int64(len(k.Materials)+1), minted)
+		if err != nil {
+			return Created{}, err
+		}
+		m.Created = k.Created
+		k.Materials = append(k.Materials, m)
+	}
+	slices.Reverse(k.Materials) // newest first, as stores return them
+	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
+}
+
+// enclose turns a minted secret into what is stored of it.
+func (a *Authority) enclose(ctx context.Context, k *Key, kind MaterialKind, version int64, minted Minted) (Material, error) {
+	switch kind {
+	case MaterialDigest:
+		return Material{Version: version, Kind: kind, Ref: minted.Ref, Data: minted.Digest}, nil
+	case MaterialSealed:
+		sealed, err := a.sealer.Seal(ctx, secretBinding(k, version), []byte(minted.Secret.Reveal()))
+		if err != nil {
+			return Material{}, dependency("seal secret", err)
+		}
+		return Material{Version: version, Kind: kind, Ref: sealed.Ref, Data: sealed.Data}, nil
+	default:
+		return Material{}, &InvalidError{Field: "schemes", Problem: "no secret can be made for this scheme"}
+	}
+}
+
+// mayCreate: an account makes keys for itself; a key makes keys that can no more than
+// it can; operators and the system make any.
+func (a *Actor) mayCreate(n *NewKey) error {
+	switch {
+	case a.everything():
+		return nil
+	case a.Kind == ActorAccount && a.ID != "" && a.ID == n.Principal:
+		return nil
+	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.Scopes.Covers(n.Scopes) && !outlives(n.Expires, a.Via.Expires):
+		return nil
+	}
+	return ErrForbidden
+}
+
+// outlives reports whether an expiry lies after another; zero is never.
+func outlives(child, parent time.Time) bool {
+	if parent.IsZero() {
+		return false
+	}
+	return child.IsZero() || child.After(parent)
+}
+
+// checkNew checks the parts of a new key that need no store, and finds its schemes.
+func (a *Authority) checkNew(n *NewKey, now time.Time) ([]Scheme, error) {
+	if n.Principal == "" {
+		return nil, &InvalidError{Field: "principal", Problem: "is missing"}
+	}
+	if err := checkName(n.Name); err != nil {
+		return nil, err
+	}
+	if !n.Expires.IsZero() && (!n.Expires.After(now) || !n.Expires.After(n.NotBefore)) {
+		return nil, &InvalidError{Field: "expires", Problem: "is not in the future, or not after not-before"}
+	}
+	if _, err := ParseScopes(n.Scopes.Strings()); err != nil {
+		return nil, err
+	}
+	if len(n.Networks) > maxNetworks || slices.ContainsFunc(n.Networks, func(p netip.Prefix) bool { return !p.IsValid() }) {
+		return nil, &InvalidError{Field: "networks", Problem: "more than 64, or one that is no network"}
+	}
+	if err := checkLimits(n.Limits); err != nil {
+		return nil, err
+	}
+	return a.findSchemes(n.Schemes)
+}
+
+func (a *Authority) findSchemes(names []string) ([]Scheme, error) {
+	var out []Scheme
+	for i, name := range names {
+		s, ok := a.scheme(name)
+		if !ok || slices.Contains(names[:i], name) {
+			return nil, &InvalidError{Field: "schemes", Problem: "holds a scheme that is unknown or named twice"}
+		}
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		return nil, &InvalidError{Field: "schemes", Problem: "is empty"}
+	}
+	return out, nil
+}
+
+func checkName(name string) error {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxNameLen || strings.ContainsFunc(name, unicode.IsControl) {
+		return &InvalidError{Field: "name", Problem: "longer than 255 characters, or holds control characters"}
+	}
+	return nil
+}
+
+func checkLimits(limits []Limit) error {
+	if len(limits) > maxLimits {
+		return &InvalidError{Field: "limits", Problem: "more than 8"}
+	}
+	for i, l := range limits {
+		if l.Count < 1 || l.Period < time.Millisecond || l.Burst < 0 {
+			return &InvalidError{Field: "limits", Problem: "count and burst are at least 1, the period at least 1 ms"}
+		}
+		if slices.ContainsFunc(limits[:i], func(o Limit) bool { return o.Name == l.Name }) {
+			return &InvalidError{Field: "limits", Problem: "two have one name"}
+		}
+	}
+	return nil
+}
+
+// micro brings a time to UTC and the precision stores keep. Zero stays zero.
+func micro(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}

@@ -1,0 +1,111 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"net/http"
+	"time"
+)
+
+// Reason says why a request was not granted. The zero value means that nothing was
+// decided; it denies.
+type Reason uint8
+
+// The reasons, in the order in which they are looked for.
+const (
+	ReasonUndecided Reason = iota
+
+	// Who is asking?
+	ReasonNoCredential
+	ReasonMalformedCredential
+	ReasonAmbiguousCredential
+	ReasonInvalidCredential
+	ReasonStaleCredential
+	ReasonKeyRevoked
+	ReasonKeyDisabled
+	ReasonKeyNotYetValid
+	ReasonKeyExpired
+	ReasonPrincipalInactive
+	ReasonReplayed
+
+	// May they?
+	ReasonSchemeNotAllowed
+	ReasonNetworkNotAllowed
+	ReasonInsufficientScope
+	ReasonBodyUnavailable
+	ReasonAmbiguousPath
+	ReasonRateLimited
+
+	reasonEnd
+)
+
+// reasons is the one table from a reason to its stable code and HTTP status.
+var reasons = [reasonEnd]struct {
+	code   string
+	status int
+}{
+	ReasonUndecided:           {"undecided", http.StatusServiceUnavailable},
+	ReasonNoCredential:        {"no_credential", http.StatusUnauthorized},
+	ReasonMalformedCredential: {"malformed_credential", http.StatusUnauthorized},
+	ReasonAmbiguousCredential: {"ambiguous_credential", http.StatusUnauthorized},
+	ReasonInvalidCredential:   {"invalid_credential", http.StatusUnauthorized},
+	ReasonStaleCredential:     {"stale_credential", http.StatusUnauthorized},
+	ReasonKeyRevoked:          {"key_revoked", http.StatusUnauthorized},
+	ReasonKeyDisabled:         {"key_disabled", http.StatusUnauthorized},
+	ReasonKeyNotYetValid:      {"key_not_yet_valid", http.StatusUnauthorized},
+	ReasonKeyExpired:          {"key_expired", http.StatusUnauthorized},
+	ReasonPrincipalInactive:   {"principal_inactive", http.StatusUnauthorized},
+	ReasonReplayed:            {"replayed", http.StatusUnauthorized},
+	ReasonSchemeNotAllowed:    {"scheme_not_allowed", http.StatusForbidden},
+	ReasonNetworkNotAllowed:   {"network_not_allowed", http.StatusForbidden},
+	ReasonInsufficientScope:   {"insufficient_scope", http.StatusForbidden},
+	ReasonBodyUnavailable:     {"body_unavailable", http.StatusForbidden},
+	ReasonAmbiguousPath:       {"ambiguous_path", http.StatusForbidden},
+	ReasonRateLimited:         {"rate_limited", http.StatusTooManyRequests},
+}
+
+// Code returns the stable code, such as "invalid_credential". Values outside the
+// table read as "undecided".
+func (r Reason) Code() string { return reasons[r.known()].code }
+
+// Status returns the HTTP status of a denial for this reason.
+func (r Reason) Status() int { return reasons[r.known()].status }
+
+// String returns [Reason.Code].
+func (r Reason) String() string { return r.Code() }
+
+func (r Reason) known() Reason {
+	if r >= reasonEnd {
+		return ReasonUndecided
+	}
+	return r
+}
+
+// Decision is the answer to a request. The zero value denies.
+type Decision struct {
+	// Granted lets the request pass. Only [Authority.Verify] sets it.
+	Granted bool
+	// Reason says why not; ReasonUndecided when Granted.
+	Reason Reason
+	// Scheme is the name of the scheme whose credential was read; empty: none was.
+	Scheme string
+	// Time is the instant the decision was made for, UTC.
+	Time time.Time
+	// Key and Principal are who is asking. They are nil until the proof held: before
+	// that nothing about a key may be told.
+	Key       *Key
+	Principal *Principal
+	// Material is the version of the material that proved the request.
+	Material int64
+	// RetryAfter is how long to wait, with ReasonRateLimited.
+	RetryAfter time.Duration
+
+	// known reports whether the key id named a key; see [Decision.KeyKnown].
+	known bool
+}
+
+// KeyKnown reports whether the credential named an existing key, even where its
+// proof failed. It is for logs and for a legacy wire contract that tells it; no
+// other answer may depend on it.
+func (d *Decision) KeyKnown() bool { return d.known }

@@ -1,0 +1,42 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of the management verbs, compared with errors.Is.
+var (
+	// ErrNotFound: there is no such record, or the actor may not know of it.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: a record with this name is there already.
+	ErrExists = errors.New("already exists")
+	// ErrConflict: the record changed since it was read.
+	ErrConflict = errors.New("changed meanwhile")
+	// ErrForbidden: the actor may not do this.
+	ErrForbidden = errors.New("forbidden")
+	// ErrUnavailable: a dependency failed, so there is no answer. It says nothing
+	// about the credential.
+	ErrUnavailable = errors.New("unavailable")
+)
+
+// InvalidError says which input is wrong and why. It never holds the input itself.
+type InvalidError struct {
+	Field   string // name of the input, as the caller knows it
+	Problem string // what is wrong, in words
+}
+
+// Error implements error.
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
+
+// Unavailable wraps the failure of a dependency so that errors.Is finds both
+// [ErrUnavailable] and cause. what names the attempt, such as "look up key".
+func Unavailable(what string, cause error) error {
+	if cause == nil {
+		return fmt.Errorf("%s: %w", what, ErrUnavailable)
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrUnavailable, cause)
+}

@@ -1,0 +1,285 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Patch is a change of a key. Nil fields stay as they are.
+type Patch struct {
+	Name      *string
+	Scopes    *Scopes
+	Networks  *[]netip.Prefix
+	Limits    *[]Limit
+	Schemes   *[]string
+	Replay    *ReplayMode
+	Expires   *time.Time
+	State     *State  // StateActive or StateDisabled; Revoke is a verb of its own
+	StateText *string // a legacy door's own word for the state
+}
+
+const updateTries = 16
+
+// Get reads a key. [ErrNotFound] also when the actor may not know of it.
+func (a *Authority) Get(ctx context.Context, actor Actor, keyID string) (Key, error) {
+	k, err := a.store.GetKey(ctx, actor.Tenant, keyID)
+	if err != nil {
+		return Key{}, fmt.Errorf("read key: %w", err)
+	}
+	if !actor.mayManage(&k) {
+		return Key{}, ErrNotFound
+	}
+	return k, nil
+}
+
+// List reads the keys that the actor may know of, without material, and how many
+// there are in all. The tenant is always the actor's. [ErrForbidden] when it asks for
+// a principal that is not its own.
+func (a *Authority) List(ctx context.Context, actor Actor, q KeyQuery) ([]Key, int, error) {
+	q.Tenant = actor.Tenant
+	if !actor.everything() {
+		own := actor.principal()
+		if own == "" || q.Principal != own {
+			return nil, 0, ErrForbidden
+		}
+	}
+	keys, total, err := a.store.ListKeys(ctx, q)
+	if err != nil {
+		return nil, 0, fmt.Errorf("list keys: %w", err)
+	}
+	return keys, total, nil
+}
+
+// Update changes a key. A narrowing is in force when it returns. Changing nothing is
+// no error and leaves no event.
+//
+// Errors: *[InvalidError]; [ErrNotFound]; [ErrForbidden] where an actor that is a key
+// would widen beyond its own; [ErrConflict] when the key is revoked, or others keep
+// changing it; [ErrUnavailable].
+func (a *Authority) Update(ctx context.Context, actor Actor, keyID string, p Patch) (Key, error) {
+	if p.State != nil && *p.State != StateActive && *p.State != StateDisabled {
+		return Key{}, &InvalidError{Field: "state", Problem: "is neither active nor disabled"}
+	}
+	return a.change(ctx, actor, keyID, "key.update", func(k *Key) error {
+		if k.State == StateRevoked {
+			return ErrConflict
+		}
+		return a.apply(ctx, actor, k, &p)
+	})
+}
+
+// Disable takes a key out of use, reversibly. It is in force when it returns. A
+// disabled key stays as it is. [ErrConflict] for a revoked key.
+func (a *Authority) Disable(ctx context.Context, actor Actor, keyID string) (Key, error) {
+	return a.change(ctx, actor, keyID, "key.disable", func(k *Key) error {
+		if k.State == StateRevoked {
+			return ErrConflict
+		}
+		k.setState(StateDisabled)
+		return nil
+	})
+}
+
+// Enable makes a disabled key active again. *[InvalidError] with field "state" while
+// its principal is not active; [ErrConflict] for a revoked key.
+func (a *Authority) Enable(ctx context.Context, actor Actor, keyID string) (Key, error) {
+	return a.change(ctx, actor, keyID, "key.enable", func(k *Key) error {
+		if k.State == StateRevoked {
+			return ErrConflict
+		}
+		return a.activate(ctx, k)
+	})
+}
+
+// Revoke ends a key for good: no verification that begins after it returned
+// succeeds. Revoking a revoked key is no error.
+func (a *Authority) Revoke(ctx context.Context, actor Actor, keyID string) (Key, error) {
+	return a.change(ctx, actor, keyID, "key.revoke", func(k *Key) error {
+		k.setState(StateRevoked)
+		return nil
+	})
+}
+
+// change reads a key, lets edit change it, and stores it with its event. It begins
+// again when somebody else was faster.
+func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string, edit func(*Key) error) (Key, error) {
+	for range updateTries {
+		old, err := a.Get(ctx, actor, keyID)
+		if err != nil {
+			return Key{}, err
+		}
+		k := old
+		if err := edit(&k); err != nil {
+			return Key{}, err
+		}
+		changes := k.describe(&old)
+		if len(changes) == 0 {
+			return old, nil
+		}
+		k.Updated = a.clock.now()
+		err = a.store.UpdateKey(ctx, &k, NewEvent(actor, k.Updated, verb, k.ID, OutcomeSucceeded, changes...))
+		if err == nil {
+			k.Version++
+			return k, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			return Key{}, fmt.Errorf("update key: %w", err)
+		}
+	}
+	return Key{}, fmt.Errorf("update key: %w", ErrConflict)
+}
+
+// apply writes a patch into k.
+func (a *Authority) apply(ctx context.Context, actor Actor, k *Key, p *Patch) error {
+	set(&k.Name, p.Name)
+	set(&k.Scopes, p.Scopes)
+	set(&k.Networks, p.Networks)
+	set(&k.Limits, p.Limits)
+	set(&k.Schemes, p.Schemes)
+	set(&k.Replay, p.Replay)
+	set(&k.StateText, p.StateText)
+	if p.Expires != nil {
+		k.Expires = micro(*p.Expires)
+	}
+	if err := a.checkPatched(actor, k, p); err != nil {
+		return err
+	}
+	if p.State == nil || *p.State == k.State {
+		return nil
+	}
+	if *p.State == StateActive {
+		k.State = StateActive
+		return a.principalActive(ctx, k)
+	}
+	k.State = StateDisabled
+	return nil
+}
+
+func set[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+func (a *Authority) checkPatched(actor Actor, k *Key, p *Patch) error {
+	n := NewKey{Principal: k.Principal, Name: k.Name, Schemes: k.Schemes, Scopes: k.Scopes, Networks: k.Networks, Limits: k.Limits}
+	if _, err := a.checkNew(&n, a.clock.now()); err != nil {
+		return err
+	}
+	if p.Schemes != nil {
+		for _, name := range k.Schemes {
+			s, _ := a.scheme(name)
+			if !slices.ContainsFunc(k.Materials, func(m Material) bool { return m.Kind == s.Kind() }) {
+				return &InvalidError{Field: "schemes", Problem: "holds a scheme that the key has no material for"}
+			}
+		}
+	}
+	if actor.Kind == ActorKey && (!actor.Via.Scopes.Covers(k.Scopes) || outlives(k.Expires, actor.Via.Expires)) {
+		return ErrForbidden
+	}
+	return nil
+}
+
+// setState changes the state and drops a legacy word that no longer fits it.
+func (k *Key) setState(s State) {
+	if k.State != s {
+		k.State, k.StateText = s, ""
+	}
+}
+
+func (a *Authority) activate(ctx context.Context, k *Key) error {
+	k.setState(StateActive)
+	return a.principalActive(ctx, k)
+}
+
+func (a *Authority) principalActive(ctx context.Context, k *Key) error {
+	p, err := a.store.Principal(ctx, k.Tenant, k.Principal)
+	if err != nil {
+		return fmt.Errorf("read principal: %w", err)
+	}
+	if p.State != PrincipalActive {
+		return &InvalidError{Field: "state", Problem: "the key's principal is not active"}
+	}
+	return nil
+}
+
+// principal is the principal whose keys the actor may manage; empty: none.
+func (a *Actor) principal() string {
+	switch {
+	case a.Kind == ActorAccount:
+		return a.ID
+	case a.Kind == ActorKey && a.Via != nil:
+		return a.Via.Principal
+	}
+	return ""
+}
+
+// mayManage reports whether the actor may see and change the key.
+func (a *Actor) mayManage(k *Key) bool {
+	if a.Tenant != k.Tenant {
+		return false
+	}
+	return a.everything() || (a.principal() != "" && a.principal() == k.Principal)
+}
+
+// describe lists what differs from old (nil: everything that is set), for the audit
+// log. Material is told by version only.
+func (k *Key) describe(old *Key) []Change {
+	var out []Change
+	before := map[string]string{}
+	if old != nil {
+		for _, c := range old.describe(nil) {
+			before[c.Field] = c.After
+		}
+	}
+	for _, f := range []struct{ field, after string }{
+		{"principal", k.Principal}, {"name", k.Name}, {"prefix", k.Prefix}, {"schemes", strings.Join(k.Schemes, " ")},
+		{"scopes", strings.Join(k.Scopes.Strings(), " ")}, {"networks", joinNetworks(k.Networks)}, {"limits", joinLimits(k.Limits)},
+		{"replay", k.Replay.String()}, {"state", k.State.String()}, {"state_text", k.StateText},
+		{"not_before", timeText(k.NotBefore)}, {"expires", timeText(k.Expires)}, {"materials", k.materialVersions()},
+	} {
+		if before[f.field] != f.after {
+			out = append(out, Change{Field: f.field, Before: before[f.field], After: f.after})
+		}
+	}
+	return out
+}
+
+func joinNetworks(ns []netip.Prefix) string {
+	words := make([]string, len(ns))
+	for i, n := range ns {
+		words[i] = n.String()
+	}
+	return strings.Join(words, " ")
+}
+
+func joinLimits(ls []Limit) string {
+	words := make([]string, len(ls))
+	for i, l := range ls {
+		words[i] = fmt.Sprintf("%s=%d/%s+%d", l.Name, l.Count, l.Period, l.Burst)
+	}
+	return strings.Join(words, " ")
+}
+
+func (k *Key) materialVersions() string {
+	words := make([]string, len(k.Materials))
+	for i, m := range k.Materials {
+		words[i] = fmt.Sprintf("%d/%s", m.Version, timeText(m.NotAfter))
+	}
+	return strings.Join(words, " ")
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}

@@ -1,0 +1,54 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import "net/netip"
+
+// Header holds header fields by canonical name (net/textproto form), each with its
+// values in the order received. An http.Header converts without a copy.
+type Header map[string][]string
+
+// One returns the only value of a field. ok is false when the field is absent;
+// twice is true when it was sent more than once, and then there is no value: a
+// credential must not depend on who picks the first and who the last.
+func (h Header) One(canonical string) (value string, ok, twice bool) {
+	switch v := h[canonical]; len(v) {
+	case 0:
+		return "", false, false
+	case 1:
+		return v[0], true, false
+	default:
+		return "", false, true
+	}
+}
+
+// BodyState says what is known about a request's body. The zero value is
+// [BodyUnavailable], which no proof over a body accepts.
+type BodyState uint8
+
+// The states of a body.
+const (
+	BodyUnavailable BodyState = iota // the gate could not supply it
+	BodyPresent                      // Body.Bytes is the whole body, possibly empty
+	BodyDeferred                     // the digest is proven; the service must compare the bytes
+	BodyVerified                     // the proof covers the bytes
+)
+
+// Body is a request's body as a stated fact: never empty because none arrived.
+type Body struct {
+	State BodyState
+	Bytes []byte // meaningful with BodyPresent only
+}
+
+// Request is what is asked: the client's own request as a gate saw it. A gate fills
+// it from facts it can vouch for and from nothing else.
+type Request struct {
+	Method    string     // the client's method, case kept
+	Authority string     // the client's Host or :authority
+	Target    string     // the raw request target, not decoded
+	Peer      netip.Addr // the client's address after trusted proxies; invalid: unknown
+	Header    Header     // the client's header fields
+	Body      Body
+	Need      Scopes // scopes the route demands; empty: any valid key will do
+}

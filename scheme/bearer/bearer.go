@@ -1,0 +1,109 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bearer is the scheme of printable tokens, prefix_short_long: the short part
+// is the key id, the long part the secret, of which a keyed digest is stored.
+package bearer
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"strings"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// Name is the scheme's name.
+const Name = "bearer"
+
+// DefaultPrefix is the first part of a token where none is asked for.
+const DefaultPrefix = "gh"
+
+// Peppers are the secrets that key the stored digests. A keyring holds them.
+type Peppers interface {
+	// PrimaryPepper is the pepper of new digests, with its id.
+	PrimaryPepper() (id string, key []byte)
+	// PepperByID is the pepper with an id. ok is false for an unknown id.
+	PepperByID(id string) (key []byte, ok bool)
+}
+
+// Scheme is the scheme with its peppers; use [New].
+type Scheme struct{ peppers Peppers }
+
+// New makes the scheme.
+func New(p Peppers) *Scheme { return &Scheme{peppers: p} }
+
+// Name returns "bearer".
+func (*Scheme) Name() string { return Name }
+
+// Kind returns [gatehouse.MaterialDigest].
+func (*Scheme) Kind() gatehouse.MaterialKind { return gatehouse.MaterialDigest }
+
+// Challenge returns the challenge of RFC 6750 section 3 without an error, as for a
+// request that carries no credential.
+func (*Scheme) Challenge() string { return `Bearer realm="gatehouse"` }
+
+// Extract reads Authorization: Bearer TOKEN or X-Api-Key: TOKEN. Both at once, or one
+// of them twice, is malformed. Another scheme's Authorization is none of ours.
+func (*Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Presence) {
+	auth, okA, twiceA := r.Header.One("Authorization")
+	name, token, _ := strings.Cut(auth, " ")
+	okA = okA && strings.EqualFold(name, "Bearer")
+	key, okK, twiceK := r.Header.One("X-Api-Key")
+	switch {
+	case twiceA || twiceK || okA && okK:
+		return gatehouse.Credential{}, gatehouse.CredentialMalformed
+	case okK:
+		token = key
+	case !okA:
+		return gatehouse.Credential{}, gatehouse.CredentialAbsent
+	}
+	t, err := ParseToken(token)
+	if err != nil {
+		return gatehouse.Credential{}, gatehouse.CredentialMalformed
+	}
+	return gatehouse.Credential{KeyID: t.Short, Prefix: t.Prefix, Proof: t.Long}, gatehouse.CredentialPresent
+}
+
+// Prove compares digests, and the prefix the key was made with.
+func (s *Scheme) Prove(_ *gatehouse.Request, c *gatehouse.Credential, k *gatehouse.Key, m *gatehouse.Material, _ []byte) bool {
+	pepper, known := s.peppers.PepperByID(m.Ref)
+	got := digest(pepper, c.Proof)
+	same := subtle.ConstantTimeCompare(got, m.Data) == 1
+	prefix := subtle.ConstantTimeCompare([]byte(c.Prefix), []byte(k.Prefix)) == 1
+	return same && prefix && known
+}
+
+// Mint makes a token with a new long part of 32 base62 characters and a checksum of 6.
+func (s *Scheme) Mint(keyID, prefix string) (gatehouse.Minted, error) {
+	if prefix == "" {
+		prefix = DefaultPrefix
+	}
+	if !validPrefix(prefix) {
+		return gatehouse.Minted{}, &gatehouse.InvalidError{Field: "prefix", Problem: "is not a lower-case letter followed by 1 to 15 lower-case letters or digits"}
+	}
+	if keyID == "" {
+		keyID = random62(shortLen)
+	}
+	t := Token{Prefix: prefix, Short: keyID, Long: random62(longLen)}
+	t.Long += checksum(t)
+	ref, pepper := s.peppers.PrimaryPepper()
+	return gatehouse.Minted{
+		KeyID: keyID, Prefix: prefix, Secret: gatehouse.NewSecret(t.Long), Token: gatehouse.NewSecret(t.String()),
+		Digest: digest(pepper, t.Long), Ref: ref,
+	}, nil
+}
+
+// digest is what is stored of a long part: HMAC-SHA-256(pepper, SHA-256(long)). A bare
+// SHA-256 of another system can be taken over without knowing the token.
+func digest(pepper []byte, long string) []byte {
+	inner := sha256.Sum256([]byte(long))
+	mac := hmac.New(sha256.New, pepper)
+	mac.Write(inner[:])
+	return mac.Sum(nil)
+}
+
+// String returns the token in clear, for its holder.
+func (t Token) String() string { return fmt.Sprintf("%s_%s_%s", t.Prefix, t.Short, t.Long) }

@@ -1,0 +1,146 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"context"
+	"time"
+)
+
+// Record is what one look-up reads: the key and the principal behind it.
+type Record struct {
+	Key       Key
+	Principal Principal
+}
+
+// KeyQuery selects keys for a list. Zero fields do not select.
+type KeyQuery struct {
+	Tenant    string // required
+	Principal string // keys of this principal only
+	States    []State
+	Order     KeyOrder
+	Desc      bool
+	Offset    int
+	Limit     int // rows at most; zero: all
+}
+
+// KeyOrder names the column a list of keys is ordered by; equal values are ordered
+// by creation. The zero value orders by creation.
+type KeyOrder uint8
+
+// The orders of a list of keys.
+const (
+	KeyOrderCreated KeyOrder = iota
+	KeyOrderID
+	KeyOrderUpdated
+	KeyOrderState // by the state's text
+	KeyOrderScopes
+)
+
+// Store keeps keys. Every write takes the Event that explains it and stores both or
+// neither. Implementations pass gatehousetest.Store.
+//
+// All errors that are not named here wrap [ErrUnavailable].
+type Store interface {
+	// Lookup reads the record of a key id over all tenants, with all its materials,
+	// newest first. It reads what was last acknowledged. ErrNotFound.
+	Lookup(ctx context.Context, keyID string) (*Record, error)
+
+	// Principal reads a principal. ErrNotFound.
+	Principal(ctx context.Context, tenant, id string) (Principal, error)
+
+	// GetKey reads a key with its materials. ErrNotFound.
+	GetKey(ctx context.Context, tenant, keyID string) (Key, error)
+
+	// ListKeys reads keys without materials, and how many there are in all.
+	ListKeys(ctx context.Context, q KeyQuery) (keys []Key, total int, err error)
+
+	// InsertKey adds a key with Version 1. ErrExists when the id is taken;
+	// ErrNotFound when there is no such principal.
+	InsertKey(ctx context.Context, k *Key, e *Event) error
+
+	// UpdateKey replaces the key and its materials where the stored Version equals
+	// k.Version, and stores it with Version+1 (k itself is not changed). A revoked
+	// key stays revoked whatever k says. ErrNotFound, ErrConflict.
+	UpdateKey(ctx context.Context, k *Key, e *Event) error
+}
+
+// AuditStore keeps the chain of events. Implementations pass gatehousetest.AuditStore.
+type AuditStore interface {
+	// AppendEvent stores an event that changes nothing else, such as a refused attempt.
+	AppendEvent(ctx context.Context, e *Event) error
+
+	// ListEvents reads events, newest first unless the query says otherwise, and how
+	// many there are in all.
+	ListEvents(ctx context.Context, q EventQuery) (events []Event, total int, err error)
+}
+
+// DataKey is a data-encryption key (DEK), wrapped under a key-encryption key (KEK).
+type DataKey struct {
+	ID      string
+	Tenant  string
+	Purpose string
+	KEK     string // id of the KEK that wraps it
+	Wrapped []byte
+	Created time.Time
+}
+
+// DataKeyStore keeps wrapped data keys for a [Sealer].
+type DataKeyStore interface {
+	// DataKeys reads all data keys, newest first.
+	DataKeys(ctx context.Context) ([]DataKey, error)
+
+	// InsertDataKey adds a data key. ErrExists when its id is taken.
+	InsertDataKey(ctx context.Context, k *DataKey, e *Event) error
+
+	// RewrapDataKey replaces Wrapped and KEK of a data key whose KEK is oldKEK.
+	// ErrNotFound when there is none.
+	RewrapDataKey(ctx context.Context, k *DataKey, oldKEK string, e *Event) error
+}
+
+// SigningKey is a private key that signs assertions, sealed, with its public half.
+type SigningKey struct {
+	ID        string // RFC 7638 thumbprint
+	Tenant    string
+	Algorithm string // JWS name: "ES256", "RS256"
+	Private   Sealed // PKCS #8, sealed with purpose "signing-key"
+	Public    []byte // PKIX
+	Created   time.Time
+	Retires   time.Time // when it stops signing; zero: not planned
+}
+
+// SigningKeyStore keeps signing keys.
+type SigningKeyStore interface {
+	// SigningKeys reads all signing keys of a tenant, newest first.
+	SigningKeys(ctx context.Context, tenant string) ([]SigningKey, error)
+
+	// InsertSigningKey adds a signing key. ErrExists when its id is taken.
+	InsertSigningKey(ctx context.Context, k *SigningKey, e *Event) error
+}
+
+// Sealed is a sealed secret and the name of the data key that opens it.
+type Sealed struct {
+	Ref  string
+	Data []byte
+}
+
+// Binding says what a sealed secret belongs to. It is authenticated with the
+// ciphertext: bytes moved to another row, purpose or version do not open.
+type Binding struct {
+	Purpose string // such as "key-secret" or "totp"
+	Tenant  string
+	ID      string // the row's id
+	Version int64
+}
+
+// Sealer encrypts secrets at rest. Implementations pass gatehousetest.Sealer.
+// Errors wrap [ErrUnavailable] where a dependency failed; a ciphertext that does not
+// open is an error too, never an empty secret.
+type Sealer interface {
+	// Seal encrypts plaintext, which must not be empty, bound to b.
+	Seal(ctx context.Context, b Binding, plaintext []byte) (Sealed, error)
+
+	// Open decrypts s, which must have been sealed with the same binding.
+	Open(ctx context.Context, b Binding, s Sealed) ([]byte, error)
+}

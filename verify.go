@@ -1,0 +1,201 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gatehouse
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Verify decides about a request. A denial is an answer: the Decision says why and
+// the error is nil. The error is not nil only when a dependency failed; it wraps
+// [ErrUnavailable] or says that stored material does not open, and the Decision is
+// zero, which denies.
+//
+// The steps and their order are in docs/design/verify.md. Nothing about a key is
+// told before its proof holds; only proven requests reach the replay cache; a request
+// consumes a nonce or a limit only after every step before has let it pass.
+func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
+	begin := time.Now()
+	d, err := a.decide(ctx, r)
+	if a.observer != nil {
+		a.observer.Observe(&d, err, time.Since(begin))
+	}
+	return d, err
+}
+
+// decide walks the steps. It has no loop and no branch but "stop".
+func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
+	d := Decision{Time: a.clock.now()}
+	i, cred, reason := a.extract(r)
+	if reason != 0 {
+		return d.deny(reason), nil
+	}
+	scheme := a.schemes[i]
+	d.Scheme = scheme.Name()
+	rec, known, err := a.lookup(ctx, cred.KeyID, i)
+	if err != nil {
+		return Decision{}, err
+	}
+	d.known = known
+	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], d.Time)
+	if err != nil {
+		return Decision{}, err
+	}
+	if m == nil || !known {
+		return d.deny(ReasonInvalidCredential), nil
+	}
+	d.Key, d.Principal, d.Material = &rec.Key, &rec.Principal, m.Version
+	if !cred.fresh(d.Time) {
+		return d.deny(ReasonStaleCredential), nil
+	}
+	if reason := rec.Key.usable(&rec.Principal, d.Time); reason != 0 {
+		return d.deny(reason), nil
+	}
+	if reason, err := a.claim(ctx, &rec.Key, &cred); reason != 0 || err != nil {
+		return d.stop(reason, err)
+	}
+	if reason := rec.Key.permits(r, d.Scheme); reason != 0 {
+		return d.deny(reason), nil
+	}
+	if wait, err := a.take(ctx, &rec.Key); wait != 0 || err != nil {
+		d.RetryAfter = wait
+		return d.stop(ReasonRateLimited, err)
+	}
+	d.Granted = true
+	return d, nil
+}
+
+// deny returns d as a denial.
+func (d Decision) deny(r Reason) Decision {
+	d.Reason = r
+	return d
+}
+
+// stop returns d as a denial, or nothing but the error where there is one.
+func (d Decision) stop(r Reason, err error) (Decision, error) {
+	if err != nil {
+		return Decision{}, err
+	}
+	return d.deny(r), nil
+}
+
+// extract finds the one credential of the request and the index of its scheme.
+func (a *Authority) extract(r *Request) (int, Credential, Reason) {
+	found, present := -1, Credential{}
+	malformed := false
+	for i, s := range a.schemes {
+		c, p := s.Extract(r)
+		switch {
+		case p == CredentialAbsent:
+		case found >= 0:
+			return 0, Credential{}, ReasonAmbiguousCredential
+		default:
+			found, present, malformed = i, c, p != CredentialPresent
+		}
+	}
+	switch {
+	case found < 0:
+		return 0, Credential{}, ReasonNoCredential
+	case malformed:
+		return 0, Credential{}, ReasonMalformedCredential
+	}
+	return found, present, 0
+}
+
+// lookup reads the record of a key id. For an unknown id it returns the decoy of the
+// scheme, and known is false.
+func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *Record, known bool, err error) {
+	rec, err = a.store.Lookup(ctx, keyID)
+	switch {
+	case err == nil:
+		return rec, true, nil
+	case errors.Is(err, ErrNotFound):
+		return &a.decoys[scheme], false, nil
+	default:
+		return nil, false, dependency("look up key", err)
+	}
+}
+
+// prove checks the proof against the record's material of the scheme's kind, newest
+// first, and returns the one that holds. A key without such material costs what the
+// decoy costs.
+func (a *Authority) prove(ctx context.Context, r *Request, s Scheme, c *Credential, rec, decoy *Record, now time.Time) (*Material, error) {
+	tried := false
+	for i := range rec.Key.Materials {
+		m := &rec.Key.Materials[i]
+		if m.Kind != s.Kind() || !m.usableAt(now) {
+			continue
+		}
+		tried = true
+		ok, err := a.holds(ctx, r, s, c, &rec.Key, m)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return m, nil
+		}
+	}
+	if !tried {
+		_, err := a.holds(ctx, r, s, c, &decoy.Key, &decoy.Key.Materials[0])
+		return nil, err
+	}
+	return nil, nil
+}
+
+// holds checks the proof against one material.
+func (a *Authority) holds(ctx context.Context, r *Request, s Scheme, c *Credential, k *Key, m *Material) (bool, error) {
+	var opened []byte
+	if m.Kind == MaterialSealed {
+		var err error
+		opened, err = a.sealer.Open(ctx, secretBinding(k, m.Version), Sealed{Ref: m.Ref, Data: m.Data})
+		if err != nil {
+			return false, dependency("open secret of key", err)
+		}
+		defer clear(opened)
+	}
+	return s.Prove(r, c, k, m, opened), nil
+}
+
+// claim takes the credential's nonce, where it has one and the key is strict.
+func (a *Authority) claim(ctx context.Context, k *Key, c *Credential) (Reason, error) {
+	if c.Nonce == "" || k.Replay == ReplayWindow {
+		return 0, nil
+	}
+	first, err := a.replay.Claim(ctx, k.ID, c.Nonce, c.Time, c.Time.Add(c.Window))
+	if err != nil {
+		return 0, dependency("claim nonce", err)
+	}
+	if !first {
+		return ReasonReplayed, nil
+	}
+	return 0, nil
+}
+
+// take charges the key's limits. wait is how long until a refused request can
+// succeed; zero means admitted.
+func (a *Authority) take(ctx context.Context, k *Key) (wait time.Duration, err error) {
+	if len(k.Limits) == 0 {
+		return 0, nil
+	}
+	ok, wait, err := a.limiter.Take(ctx, "key/"+k.ID, k.Limits)
+	if err != nil {
+		return 0, dependency("take limit", err)
+	}
+	if ok {
+		return 0, nil
+	}
+	return max(wait, 1), nil
+}
+
+// dependency says which attempt failed, keeping what a filling said of it.
+func dependency(what string, err error) error {
+	return Unavailable(what, err)
+}
+
+// secretBinding is what the sealed secret of a key belongs to.
+func secretBinding(k *Key, version int64) Binding {
+	return Binding{Purpose: "key-secret", Tenant: k.Tenant, ID: k.ID, Version: version}
+}
