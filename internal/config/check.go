@@ -1,0 +1,62 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var uidPrefix = regexp.MustCompile(`^[A-Za-z]{2,6}$`)
+
+// check refuses values that fit their kind but not each other or their meaning.
+func (c *Config) check() error {
+	for _, word := range []struct {
+		key, value string
+		allowed    []string
+	}{
+		{"log.level", c.LogLevel, []string{"debug", "info", "warn", "error"}},
+		{"log.format", c.LogFormat, []string{"text", "json"}},
+		{"barong.replay", c.Barong.Replay, []string{"strict", "window"}},
+		{"barong.secret_format", c.Barong.SecretFormat, []string{"vault", "string"}},
+		{"smtp.tls", c.SMTP.TLS, []string{"starttls", "tls", "none"}},
+	} {
+		if !slices.Contains(word.allowed, word.value) {
+			return fmt.Errorf("%s: is none of %s", word.key, strings.Join(word.allowed, ", "))
+		}
+	}
+	for key, value := range map[string]string{"public_url": c.PublicURL, "barong.domain": c.Barong.Domain} {
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+			return fmt.Errorf("%s: is no http or https URL", key)
+		}
+	}
+	for key, value := range map[string]string{"listen": c.Listen, "ops_listen": c.OpsListen, "smtp.address": c.SMTP.Address} {
+		if _, _, err := net.SplitHostPort(value); value != "" && err != nil {
+			return fmt.Errorf("%s: is no address such as 127.0.0.1:8080", key)
+		}
+	}
+	switch {
+	case c.Data == "":
+		return errors.New("data: is empty")
+	case c.Listen == "":
+		return errors.New("listen: is empty")
+	case !uidPrefix.MatchString(c.Barong.UIDPrefix):
+		return errors.New("barong.uid_prefix: is not 2 to 6 letters")
+	case c.Barong.NonceWindow > 60*time.Second:
+		return errors.New("barong.nonce_window: is longer than 60s")
+	case c.SessionIdle > c.SessionAbsolute:
+		return errors.New("account.session_idle: is longer than account.session_absolute")
+	case (c.AdminPassword != "" || c.AdminPasswordFile != "") && c.AdminEmail == "":
+		return errors.New("admin.email: is empty, though admin.password or admin.password_file is set")
+	case c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://"):
+		return errors.New("database_url: is no postgres:// URL")
+	}
+	return nil
+}

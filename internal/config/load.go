@@ -1,0 +1,220 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/toml/v2"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+)
+
+// EnvPrefix begins the name of every environment variable read.
+const EnvPrefix = "GATEHOUSE_"
+
+// clientVariables are read by the command line itself and are no settings of the server.
+var clientVariables = []string{"TOKEN", "SERVER", "CONFIG"}
+
+// Load reads the configuration. Later sources win: defaults, the file at path (empty:
+// none), the environment (as of os.Environ), flags (by key). An unknown key, an
+// unreadable file and a value of the wrong kind are errors that name the key and the
+// source, never the value.
+func Load(path string, environ []string, flags map[string]string) (Config, error) {
+	var c Config
+	set := settings(&c)
+	for _, s := range set {
+		if err := s.put(s.fallback); err != nil {
+			return Config{}, fmt.Errorf("default of %s: %w", s.key, err)
+		}
+	}
+	file, err := readFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	for _, source := range []struct {
+		name   string
+		values map[string]string
+	}{{path, file}, {"environment", fromEnviron(environ, set)}, {"flags", flags}} {
+		for _, key := range sortedKeys(source.values) {
+			i := slices.IndexFunc(set, func(s setting) bool { return s.key == key })
+			if i < 0 {
+				return Config{}, fmt.Errorf("%s: unknown setting %q", source.name, key)
+			}
+			if err := set[i].put(source.values[key]); err != nil {
+				return Config{}, fmt.Errorf("%s: %s: %w", source.name, key, err)
+			}
+		}
+	}
+	if err := c.check(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// setting is one field of Config, found by its tags.
+type setting struct {
+	key, fallback, help string
+	secret              bool
+	value               reflect.Value
+}
+
+// settings lists the fields of c in order.
+func settings(c *Config) []setting {
+	var out []setting
+	var walk func(v reflect.Value)
+	walk = func(v reflect.Value) {
+		for i := range v.NumField() {
+			f, tag := v.Field(i), v.Type().Field(i).Tag
+			if f.Kind() == reflect.Struct {
+				walk(f)
+				continue
+			}
+			out = append(out, setting{tag.Get("key"), tag.Get("default"), tag.Get("help"), tag.Get("secret") == "true", f})
+		}
+	}
+	walk(reflect.ValueOf(c).Elem())
+	return out
+}
+
+// EnvName returns the environment variable of a key.
+func EnvName(key string) string {
+	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// put parses text into the field. Lists are separated by commas.
+func (s setting) put(text string) error {
+	switch p := s.value.Addr().Interface().(type) {
+	case *string:
+		*p = text
+	case *bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return errors.New("is neither true nor false")
+		}
+		*p = b
+	case *float64:
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil || f < 0 || f > 1e6 {
+			return errors.New("is no number from 0 to 1000000")
+		}
+		*p = f
+	case *time.Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return errors.New("is no duration such as 30m")
+		}
+		*p = d
+	case *[]string:
+		*p = splitList(text)
+	case *[]netip.Prefix:
+		*p = nil
+		for _, w := range splitList(text) {
+			n, err := netip.ParsePrefix(w)
+			if err != nil {
+				return errors.New("holds something that is no network such as 10.0.0.0/8")
+			}
+			*p = append(*p, n.Masked())
+		}
+	default:
+		panic("config: a field of a kind that put does not know: " + s.key)
+	}
+	return nil
+}
+
+func splitList(text string) []string {
+	var out []string
+	for w := range strings.SplitSeq(text, ",") {
+		if w = strings.TrimSpace(w); w != "" {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// readFile reads a TOML file as text by key.
+func readFile(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return parse(path, text)
+}
+
+func parse(path string, text []byte) (map[string]string, error) {
+	k := koanf.New(".")
+	if err := k.Load(rawbytes.Provider(text), toml.Parser()); err != nil {
+		// The parser quotes the line it stumbled over, which may hold a secret.
+		return nil, fmt.Errorf("%s: is not TOML", path)
+	}
+	out := map[string]string{}
+	for key, v := range k.All() {
+		t, err := asText(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
+		}
+		out[key] = t
+	}
+	return out, nil
+}
+
+func asText(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case bool, int64, float64:
+		return fmt.Sprint(v), nil
+	case []any:
+		var words []string
+		for _, e := range v {
+			w, ok := e.(string)
+			if !ok || strings.Contains(w, ",") {
+				return "", errors.New("is a list of something other than plain words")
+			}
+			words = append(words, w)
+		}
+		return strings.Join(words, ","), nil
+	}
+	return "", errors.New("has a value of a kind that no setting takes")
+}
+
+// fromEnviron reads the variables that begin with EnvPrefix. One that names no setting
+// keeps its own name, so that Load refuses it.
+func fromEnviron(environ []string, set []setting) map[string]string {
+	out := map[string]string{}
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(clientVariables, strings.TrimPrefix(name, EnvPrefix)) {
+			continue
+		}
+		key := name
+		for _, s := range set {
+			if EnvName(s.key) == name {
+				key = s.key
+			}
+		}
+		out[key] = value
+	}
+	return out
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
