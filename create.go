@@ -141,7 +141,7 @@ func (a *Actor) mayCreate(n *NewKey) error {
 		return nil
 	case a.Kind == ActorAccount && a.ID != "" && a.ID == n.Principal:
 		return nil
-	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.Scopes.Covers(n.Scopes) && !outlives(n.Expires, a.Via.Expires):
+	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.Scopes.Covers(n.Scopes) && !outlives(micro(n.Expires), a.Via.Expires):
 		return nil
 	}
 	return ErrForbidden

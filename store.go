@@ -88,7 +88,8 @@ type DataKey struct {
 
 // DataKeyStore keeps wrapped data keys for a [Sealer].
 type DataKeyStore interface {
-	// DataKeys reads all data keys, newest first.
+	// DataKeys reads all data keys, newest first. It reads what was last acknowledged by
+	// any node, never a replica that lags.
 	DataKeys(ctx context.Context) ([]DataKey, error)
 
 	// InsertDataKey adds a data key. ErrExists when its id is taken.
@@ -138,7 +139,8 @@ type Binding struct {
 // Errors wrap [ErrUnavailable] where a dependency failed; a ciphertext that does not
 // open is an error too, never an empty secret.
 type Sealer interface {
-	// Seal encrypts plaintext, which must not be empty, bound to b.
+	// Seal encrypts plaintext, bound to b. An empty plaintext, and a binding without
+	// purpose, tenant or id, is an error.
 	Seal(ctx context.Context, b Binding, plaintext []byte) (Sealed, error)
 
 	// Open decrypts s, which must have been sealed with the same binding.

@@ -84,25 +84,31 @@ func (d Decision) stop(r Reason, err error) (Decision, error) {
 
 // extract finds the one credential of the request and the index of its scheme.
 func (a *Authority) extract(r *Request) (int, Credential, Reason) {
-	found, present := -1, Credential{}
-	malformed := false
+	var (
+		scheme           int
+		cred             Credential
+		present, spoiled int
+	)
 	for i, s := range a.schemes {
 		c, p := s.Extract(r)
-		switch {
-		case p == CredentialAbsent:
-		case found >= 0:
-			return 0, Credential{}, ReasonAmbiguousCredential
+		switch p {
+		case CredentialAbsent:
+		case CredentialPresent:
+			present++
+			scheme, cred = i, c
 		default:
-			found, present, malformed = i, c, p != CredentialPresent
+			spoiled++
 		}
 	}
 	switch {
-	case found < 0:
-		return 0, Credential{}, ReasonNoCredential
-	case malformed:
+	case spoiled > 0:
 		return 0, Credential{}, ReasonMalformedCredential
+	case present == 0:
+		return 0, Credential{}, ReasonNoCredential
+	case present > 1:
+		return 0, Credential{}, ReasonAmbiguousCredential
 	}
-	return found, present, 0
+	return scheme, cred, 0
 }
 
 // lookup reads the record of a key id. For an unknown id it returns the decoy of the

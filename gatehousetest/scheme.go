@@ -16,100 +16,134 @@ type Present func(r *gatehouse.Request, m gatehouse.Minted)
 // empty; fields are the header fields the scheme reads, in canonical form.
 func Scheme(t *testing.T, s gatehouse.Scheme, prefix string, fields []string, present Present) {
 	t.Helper()
-	mint := func(t *testing.T, keyID string) (gatehouse.Minted, *gatehouse.Key, *gatehouse.Material, []byte) {
-		t.Helper()
-		m, err := s.Mint(keyID, prefix)
-		if err != nil {
-			t.Fatalf("Mint: %v", err)
-		}
-		k := &gatehouse.Key{ID: m.KeyID, Prefix: m.Prefix, Schemes: []string{s.Name()}}
-		mat := &gatehouse.Material{Version: 1, Kind: s.Kind(), Ref: m.Ref, Data: m.Digest}
-		var opened []byte
-		if s.Kind() == gatehouse.MaterialSealed {
-			opened = []byte(m.Secret.Reveal())
-		}
-		return m, k, mat, opened
+	b := schemeBench{s: s, prefix: prefix, fields: fields, present: present}
+	for name, row := range map[string]func(*testing.T){
+		"a minted secret proves itself": b.proves,
+		"no other secret does":          b.otherSecret,
+		"a changed proof does not":      b.changedProof,
+		"empty material proves nothing": b.emptyMaterial,
+		"absent or sent twice":          b.presence,
+		"ids and secrets do not repeat": b.noRepeats,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			row(t)
+		})
 	}
-	request := func(m gatehouse.Minted) *gatehouse.Request {
-		r := &gatehouse.Request{Method: "GET", Authority: "api.example.test", Target: "/", Header: gatehouse.Header{}, Body: gatehouse.Body{State: gatehouse.BodyPresent}}
-		present(r, m)
-		return r
-	}
+}
 
-	t.Run("a minted secret proves itself", func(t *testing.T) {
-		t.Parallel()
-		m, k, mat, opened := mint(t, "")
-		r := request(m)
-		c, p := s.Extract(r)
-		if p != gatehouse.CredentialPresent || c.KeyID != m.KeyID {
-			t.Fatalf("Extract = %+v, %v; want key %s, present", c, p, m.KeyID)
+// schemeBench is a scheme under test.
+type schemeBench struct {
+	s       gatehouse.Scheme
+	prefix  string
+	fields  []string
+	present Present
+}
+
+// minted is a minted secret with what is stored of it.
+type minted struct {
+	gatehouse.Minted
+	key      *gatehouse.Key
+	material *gatehouse.Material
+	opened   []byte
+}
+
+func (b *schemeBench) mint(t *testing.T, keyID string) minted {
+	t.Helper()
+	m, err := b.s.Mint(keyID, b.prefix)
+	if err != nil {
+		t.Fatalf("Mint: %v", err)
+	}
+	out := minted{
+		Minted:   m,
+		key:      &gatehouse.Key{ID: m.KeyID, Prefix: m.Prefix, Schemes: []string{b.s.Name()}},
+		material: &gatehouse.Material{Version: 1, Kind: b.s.Kind(), Ref: m.Ref, Data: m.Digest},
+	}
+	if b.s.Kind() == gatehouse.MaterialSealed {
+		out.opened = []byte(m.Secret.Reveal())
+	}
+	return out
+}
+
+// request carries m's credential; the credential is what the scheme reads of it.
+func (b *schemeBench) request(t *testing.T, m minted) (*gatehouse.Request, gatehouse.Credential) {
+	t.Helper()
+	r := &gatehouse.Request{Method: "GET", Authority: "api.example.test", Target: "/", Header: gatehouse.Header{}, Body: gatehouse.Body{State: gatehouse.BodyPresent}}
+	b.present(r, m.Minted)
+	c, p := b.s.Extract(r)
+	if p != gatehouse.CredentialPresent || c.KeyID != m.KeyID {
+		t.Fatalf("Extract = key %s, %v; want key %s, present", c.KeyID, p, m.KeyID)
+	}
+	return r, c
+}
+
+func (b *schemeBench) proves(t *testing.T) {
+	m := b.mint(t, "")
+	r, c := b.request(t, m)
+	if !b.s.Prove(r, &c, m.key, m.material, m.opened) {
+		t.Error("the proof does not hold")
+	}
+}
+
+func (b *schemeBench) otherSecret(t *testing.T) {
+	m := b.mint(t, "")
+	other := b.mint(t, m.KeyID)
+	if other.KeyID != m.KeyID {
+		t.Fatalf("Mint(%q) made key id %q", m.KeyID, other.KeyID)
+	}
+	r, c := b.request(t, m)
+	if b.s.Prove(r, &c, m.key, other.material, other.opened) {
+		t.Error("a proof holds for another secret of the same key id")
+	}
+}
+
+func (b *schemeBench) changedProof(t *testing.T) {
+	m := b.mint(t, "")
+	r, c := b.request(t, m)
+	for _, proof := range []string{"", c.Proof[1:], c.Proof + "0", flip(c.Proof, 0), flip(c.Proof, len(c.Proof)-1)} {
+		spoiled := c
+		spoiled.Proof = proof
+		if b.s.Prove(r, &spoiled, m.key, m.material, m.opened) {
+			t.Errorf("a changed proof of %d characters holds", len(proof))
 		}
-		if !s.Prove(r, &c, k, mat, opened) {
-			t.Error("the proof does not hold")
+	}
+}
+
+func (b *schemeBench) emptyMaterial(t *testing.T) {
+	m := b.mint(t, "")
+	r, c := b.request(t, m)
+	if b.s.Prove(r, &c, m.key, &gatehouse.Material{Kind: b.s.Kind()}, nil) {
+		t.Error("a proof holds against nothing")
+	}
+}
+
+func (b *schemeBench) presence(t *testing.T) {
+	if _, p := b.s.Extract(&gatehouse.Request{Header: gatehouse.Header{}}); p != gatehouse.CredentialAbsent {
+		t.Errorf("Extract of nothing = %v", p)
+	}
+	m := b.mint(t, "")
+	for _, f := range b.fields {
+		r, _ := b.request(t, m)
+		v, ok := r.Header[f]
+		if !ok {
+			continue
 		}
-	})
-	t.Run("no other secret does", func(t *testing.T) {
-		t.Parallel()
-		m, k, _, _ := mint(t, "")
-		other, _, mat, opened := mint(t, m.KeyID)
-		if other.KeyID != m.KeyID {
-			t.Fatalf("Mint(%q) made key id %q", m.KeyID, other.KeyID)
+		r.Header[f] = append(v, v...)
+		if _, p := b.s.Extract(r); p != gatehouse.CredentialMalformed {
+			t.Errorf("%s sent twice: Extract = %v, want malformed", f, p)
 		}
-		r := request(m)
-		c, _ := s.Extract(r)
-		if s.Prove(r, &c, k, mat, opened) {
-			t.Error("a proof holds for another secret of the same key id")
+	}
+}
+
+func (b *schemeBench) noRepeats(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		m := b.mint(t, "")
+		if seen[m.KeyID] || seen[m.Secret.Reveal()] {
+			t.Fatal("a key id or secret was made twice")
 		}
-	})
-	t.Run("a changed proof does not", func(t *testing.T) {
-		t.Parallel()
-		m, k, mat, opened := mint(t, "")
-		r := request(m)
-		c, _ := s.Extract(r)
-		for _, proof := range []string{"", c.Proof[1:], c.Proof + "0", flip(c.Proof, 0), flip(c.Proof, len(c.Proof)-1)} {
-			spoiled := c
-			spoiled.Proof = proof
-			if s.Prove(r, &spoiled, k, mat, opened) {
-				t.Errorf("a changed proof of %d characters holds", len(proof))
-			}
-		}
-	})
-	t.Run("empty material proves nothing", func(t *testing.T) {
-		t.Parallel()
-		m, k, _, _ := mint(t, "")
-		r := request(m)
-		c, _ := s.Extract(r)
-		if s.Prove(r, &c, k, &gatehouse.Material{Kind: s.Kind()}, nil) {
-			t.Error("a proof holds against nothing")
-		}
-	})
-	t.Run("absent, twice, blank", func(t *testing.T) {
-		t.Parallel()
-		if _, p := s.Extract(&gatehouse.Request{Header: gatehouse.Header{}}); p != gatehouse.CredentialAbsent {
-			t.Errorf("Extract of nothing = %v", p)
-		}
-		m, _, _, _ := mint(t, "")
-		for _, f := range fields {
-			r := request(m)
-			if v, ok := r.Header[f]; ok {
-				r.Header[f] = append(v, v...)
-				if _, p := s.Extract(r); p != gatehouse.CredentialMalformed {
-					t.Errorf("%s sent twice: Extract = %v, want malformed", f, p)
-				}
-			}
-		}
-	})
-	t.Run("ids and secrets do not repeat", func(t *testing.T) {
-		t.Parallel()
-		seen := map[string]bool{}
-		for range 1000 {
-			m, _, _, _ := mint(t, "")
-			if seen[m.KeyID] || seen[m.Secret.Reveal()] {
-				t.Fatal("a key id or secret was made twice")
-			}
-			seen[m.KeyID], seen[m.Secret.Reveal()] = true, true
-		}
-	})
+		seen[m.KeyID], seen[m.Secret.Reveal()] = true, true
+	}
 }
 
 // flip changes one character of s to another letter or digit.

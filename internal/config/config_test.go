@@ -94,6 +94,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	type rules struct {
+		Pass []string
+		Rows []struct{ Role, Verb string }
+	}
+	var got rules
+	if err := Decode(write(t, "pass = [\"/a\"]\n[[rows]]\nrole = \"r\"\nverb = \"GET\"\n"), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := rules{Pass: []string{"/a"}}
+	want.Rows = append(want.Rows, struct{ Role, Verb string }{"r", "GET"})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for text, problem := range map[string]string{"pas = []": `unknown setting "pas"`, "pass = 1": "line 1", "pass": "line 1"} {
+		if err := Decode(write(t, text), &rules{}); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}
+
 func TestEverySettingHasHelp(t *testing.T) {
 	t.Parallel()
 	var c Config

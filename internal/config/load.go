@@ -14,9 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/toml/v2"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/v2"
+	"github.com/pelletier/go-toml/v2"
 )
 
 // EnvPrefix begins the name of every environment variable read.
@@ -154,20 +152,61 @@ func readFile(path string) (map[string]string, error) {
 }
 
 func parse(path string, text []byte) (map[string]string, error) {
-	k := koanf.New(".")
-	if err := k.Load(rawbytes.Provider(text), toml.Parser()); err != nil {
+	var tree map[string]any
+	if err := toml.Unmarshal(text, &tree); err != nil {
 		// The parser quotes the line it stumbled over, which may hold a secret.
-		return nil, fmt.Errorf("%s: is not TOML", path)
+		return nil, fmt.Errorf("%s: is not TOML%s", path, place(err))
 	}
 	out := map[string]string{}
-	for key, v := range k.All() {
-		t, err := asText(v)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, key, err)
-		}
-		out[key] = t
+	if err := flatten(out, "", tree); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return out, nil
+}
+
+// place says where the parser stumbled, and nothing of what stands there.
+func place(err error) string {
+	if e, ok := errors.AsType[*toml.DecodeError](err); ok {
+		line, _ := e.Position()
+		return fmt.Sprintf(": line %d", line)
+	}
+	return ""
+}
+
+// flatten writes the values of a tree of tables into out, by dotted key.
+func flatten(out map[string]string, prefix string, tree map[string]any) error {
+	for name, v := range tree {
+		key := prefix + name
+		if sub, ok := v.(map[string]any); ok {
+			if err := flatten(out, key+".", sub); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := asText(v)
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		out[key] = text
+	}
+	return nil
+}
+
+// Decode reads a TOML file of its own into v, a pointer to a struct whose fields are
+// named as the keys, in any case. An unknown key is an error.
+func Decode(path string, v any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := toml.NewDecoder(f).DisallowUnknownFields().Decode(v); err != nil {
+		if e, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(e.Errors) > 0 {
+			return fmt.Errorf("%s: unknown setting %q", path, strings.Join(e.Errors[0].Key(), "."))
+		}
+		return fmt.Errorf("%s: is not what is expected here%s", path, place(err))
+	}
+	return nil
 }
 
 func asText(v any) (string, error) {

@@ -1,0 +1,141 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the command line: one file per subcommand.
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitDenied = 3
+)
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// commands is the command line as kong reads it.
+type commands struct {
+	Data string `help:"Directory of the server's data (default ./gatehouse-data)." placeholder:"DIR" env:"GATEHOUSE_DATA"`
+
+	Serve   serveCommand   `cmd:"" help:"Run the server."`
+	Account accountCommand `cmd:"" help:"Manage accounts."`
+	Key     keyCommand     `cmd:"" help:"Manage API keys."`
+	Config  configCommand  `cmd:"" help:"Show and check the configuration."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// env is what a command runs in.
+type env struct {
+	Streams
+	ctx     context.Context
+	environ []string
+	version string
+	data    string
+}
+
+// errDenied makes the exit code 3; what there is to say has been said.
+var errDenied = errors.New("denied")
+
+// usageError makes the exit code 2.
+type usageError struct{ error }
+
+// Main runs one command and returns its exit code: 0 done, 1 failed, 2 wrong use,
+// 3 denied. SIGINT and SIGTERM end its context.
+func Main(args []string, s Streams, environ []string, version string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("gatehouse"), kong.Description("A self-hosted API-key authority."),
+		kong.Writers(s.Out, s.Err), kong.UsageOnError(), kong.Exit(func(code int) { exited = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+	if err != nil {
+		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
+		return exitFailed
+	}
+	k, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // --help
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
+		return exitUsage
+	}
+	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data}
+	return e.code(k.Run(e))
+}
+
+// code prints what went wrong and turns it into an exit code.
+func (e *env) code(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errDenied):
+		return exitDenied
+	}
+	_, _ = fmt.Fprintln(e.Err, "gatehouse:", err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// client speaks to the server that runs on this machine with the same data directory.
+func (e *env) client() *client.Client {
+	return client.Socket(filepath.Join(cmp.Or(e.data, "./gatehouse-data"), api.SocketName))
+}
+
+// readLines reads standard input, for what must not stand on a command line. Blank
+// lines are dropped; no line at all is wrong use.
+func (e *env) readLines(what string) ([]string, error) {
+	b, err := io.ReadAll(io.LimitReader(e.In, maxInput))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	var lines []string
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if line = strings.TrimRight(line, "\r"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, usageError{fmt.Errorf("%s is expected on standard input", what)}
+	}
+	return lines, nil
+}
+
+const maxInput = 64 << 10
+
+// readSecret reads one line from standard input.
+func (e *env) readSecret(what string) (string, error) {
+	lines, err := e.readLines(what)
+	if err != nil {
+		return "", err
+	}
+	if len(lines) > 1 {
+		return "", usageError{fmt.Errorf("%s is expected as one line", what)}
+	}
+	return lines[0], nil
+}

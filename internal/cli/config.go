@@ -1,0 +1,34 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+
+	"github.com/seed14544106/gatehouse/internal/config"
+)
+
+type configCommand struct {
+	Example configExample `cmd:"" help:"Print a configuration file with every setting, its default and its meaning."`
+	Check   configCheck   `cmd:"" help:"Check a configuration file and the environment."`
+}
+
+type configExample struct{}
+
+func (*configExample) Run(e *env) error {
+	_, err := fmt.Fprint(e.Out, config.Example())
+	return err
+}
+
+type configCheck struct {
+	File string `arg:"" optional:"" help:"Configuration file."`
+}
+
+func (c *configCheck) Run(e *env) error {
+	if _, err := config.Load(c.File, e.environ, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(e.Out, "The configuration is sound.")
+	return err
+}

@@ -1,0 +1,179 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed14544106/gatehouse/api"
+)
+
+type keyCommand struct {
+	Create  keyCreate  `cmd:"" help:"Make keys. The secret is printed once."`
+	List    keyList    `cmd:"" help:"List keys."`
+	Show    keyShow    `cmd:"" help:"Show one key."`
+	Disable keyDisable `cmd:"" help:"Take a key out of use, reversibly."`
+	Enable  keyEnable  `cmd:"" help:"Make a disabled key active again."`
+	Revoke  keyRevoke  `cmd:"" help:"End a key for good."`
+	Verify  keyVerify  `cmd:"" help:"Check a credential from standard input: a token, or header lines."`
+}
+
+type keyCreate struct {
+	format
+	Owner   string   `required:"" help:"Account the key speaks for: e-mail address or uid."`
+	Scheme  []string `required:"" help:"How the key is presented: barong or bearer. May be repeated."`
+	Name    string   `help:"Name, for people."`
+	Scope   []string `help:"A right of the key. May be repeated."`
+	Prefix  string   `help:"First part of a bearer token."`
+	Expires string   `help:"When the key ends: a duration such as 90d or 12h, or a time such as 2027-01-31T00:00:00Z. Default: never."`
+	Replay  string   `help:"strict: a nonce counts once; window: it may repeat." enum:"strict,window" default:"strict"`
+	Count   int      `help:"How many keys to make." default:"1"`
+}
+
+func (c *keyCreate) Run(e *env) error {
+	if c.Count < 1 {
+		return usageError{errors.New("--count is at least 1")}
+	}
+	n := api.NewKey{Owner: c.Owner, Name: c.Name, Prefix: c.Prefix, Schemes: c.Scheme, Scopes: c.Scope, Replay: c.Replay}
+	if c.Expires != "" {
+		t, err := parseExpiry(c.Expires, time.Now())
+		if err != nil {
+			return err
+		}
+		n.Expires = &t
+	}
+	cl := e.client()
+	columns := append([]string{"KID", "SECRET", "TOKEN"}, keyColumns[1:]...)
+	row := func(k *api.CreatedKey) []string {
+		return append([]string{k.ID, k.Secret, k.Token}, keyRow(&k.Key)[1:]...)
+	}
+	var made []api.CreatedKey
+	for range c.Count {
+		k, err := cl.CreateKey(e.ctx, n)
+		if err != nil {
+			// What was made must not be lost: its secrets are shown nowhere else.
+			return errors.Join(print(e, c.format, made, columns, row), err)
+		}
+		made = append(made, k)
+	}
+	return print(e, c.format, made, columns, row)
+}
+
+// parseExpiry reads a time, or a duration from now that may also count days.
+func parseExpiry(text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= 36500 {
+			return now.AddDate(0, 0, n).UTC(), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(d).UTC(), nil
+	}
+	return time.Time{}, usageError{errors.New("--expires is neither a duration such as 90d or 12h nor a time such as 2027-01-31T00:00:00Z")}
+}
+
+type keyList struct {
+	format
+	Owner string `help:"Only keys of this account: e-mail address or uid."`
+}
+
+func (c *keyList) Run(e *env) error {
+	var all []api.Key
+	for {
+		p, err := e.client().Keys(e.ctx, c.Owner, len(all), listPage)
+		if err != nil {
+			return err
+		}
+		all = append(all, p.Keys...)
+		if len(p.Keys) == 0 || len(all) >= p.Total {
+			return print(e, c.format, all, keyColumns, keyRow)
+		}
+	}
+}
+
+type oneKey struct {
+	format
+	Kid string `arg:"" help:"Key id."`
+}
+
+func (c *oneKey) run(e *env, verb func(context.Context, string) (api.Key, error)) error {
+	k, err := verb(e.ctx, c.Kid)
+	if err != nil {
+		return err
+	}
+	return print(e, c.format, []api.Key{k}, keyColumns, keyRow)
+}
+
+type keyShow struct{ oneKey }
+
+func (c *keyShow) Run(e *env) error { return c.run(e, e.client().Key) }
+
+type keyDisable struct{ oneKey }
+
+func (c *keyDisable) Run(e *env) error { return c.run(e, e.client().DisableKey) }
+
+type keyEnable struct{ oneKey }
+
+func (c *keyEnable) Run(e *env) error { return c.run(e, e.client().EnableKey) }
+
+type keyRevoke struct{ oneKey }
+
+func (c *keyRevoke) Run(e *env) error { return c.run(e, e.client().RevokeKey) }
+
+type keyVerify struct {
+	format
+	Scope []string `help:"A scope the request needs. May be repeated."`
+	Peer  string   `help:"The client's address."`
+}
+
+func (c *keyVerify) Run(e *env) error {
+	headers, err := e.readCredential()
+	if err != nil {
+		return err
+	}
+	d, err := e.client().Verify(e.ctx, api.Check{Method: "GET", Target: "/", Peer: c.Peer, Headers: headers, Scopes: c.Scope})
+	if err != nil {
+		return err
+	}
+	err = print(e, c.format, []api.Decision{d}, []string{"GRANTED", "REASON", "STATUS", "SCHEME", "KID"}, func(d *api.Decision) []string {
+		kid := ""
+		if d.Key != nil {
+			kid = d.Key.ID
+		}
+		return []string{strconv.FormatBool(d.Granted), d.Reason, strconv.Itoa(d.Status), d.Scheme, kid}
+	})
+	if err == nil && !d.Granted {
+		return errDenied
+	}
+	return err
+}
+
+// readCredential reads header lines ("Name: value") or one bare token from standard
+// input: a credential on a command line could be seen by every user of the machine.
+func (e *env) readCredential() (map[string][]string, error) {
+	text, err := e.readLines("a credential")
+	if err != nil {
+		return nil, err
+	}
+	if len(text) == 1 && !strings.Contains(text[0], ":") {
+		return map[string][]string{"Authorization": {"Bearer " + strings.TrimSpace(text[0])}}, nil
+	}
+	headers := map[string][]string{}
+	for i, line := range text {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok {
+			return nil, usageError{fmt.Errorf("line %d of standard input is no header line", i+1)}
+		}
+		headers[name] = append(headers[name], strings.TrimSpace(value))
+	}
+	return headers, nil
+}

@@ -1,0 +1,69 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rest is the native API, /v1. For now it is reached through the admin socket
+// only: whoever can open the socket owns the machine and acts as the operator.
+package rest
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/gate"
+)
+
+// Config is what the API stands on. All fields are required.
+type Config struct {
+	Authority *gatehouse.Authority
+	Directory *account.Directory
+	Tenant    string
+	Log       *slog.Logger
+}
+
+// Handler is the API. Use [New].
+type Handler struct {
+	authority *gatehouse.Authority
+	directory *account.Directory
+	tenant    string
+	log       *slog.Logger
+}
+
+// New makes the API.
+func New(c Config) *Handler {
+	return &Handler{authority: c.Authority, directory: c.Directory, tenant: c.Tenant, log: c.Log}
+}
+
+const (
+	maxBody = 64 << 10
+	timeout = 15 * time.Second
+)
+
+// Routes returns the routes for the admin socket.
+func (h *Handler) Routes() []gate.Route {
+	var routes []gate.Route
+	for pattern, handler := range map[string]http.HandlerFunc{
+		"POST /v1/keys":                     h.createKey,
+		"GET /v1/keys":                      h.listKeys,
+		"GET /v1/keys/{kid}":                h.showKey,
+		"POST /v1/keys/{kid}/disable":       h.onKey(h.authority.Disable),
+		"POST /v1/keys/{kid}/enable":        h.onKey(h.authority.Enable),
+		"POST /v1/keys/{kid}/revoke":        h.onKey(h.authority.Revoke),
+		"POST /v1/verify":                   h.verify,
+		"POST /v1/accounts":                 h.createAccount,
+		"GET /v1/accounts":                  h.listAccounts,
+		"GET /v1/accounts/{ref}":            h.showAccount,
+		"POST /v1/accounts/{ref}/state":     h.setState,
+		"POST /v1/accounts/{ref}/reset-otp": h.resetOTP,
+	} {
+		routes = append(routes, gate.Route{Pattern: pattern, MaxBody: maxBody, Timeout: timeout, Handler: handler})
+	}
+	return routes
+}
+
+// operator is the actor behind the admin socket.
+func (h *Handler) operator(r *http.Request) gatehouse.Actor {
+	return gatehouse.Actor{Kind: gatehouse.ActorOperator, Tenant: h.tenant, UserAgent: r.UserAgent()}
+}

@@ -1,0 +1,220 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server is the process: here fillings meet doors, and nowhere else.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/gate"
+	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/console"
+	"github.com/seed14544106/gatehouse/internal/rest"
+)
+
+// Run serves until ctx ends, and then drains: it takes no new connection, finishes
+// what runs, and returns. What people need to know at the start goes to out, the log
+// to errs. A configuration or a data directory that cannot be used is an error before
+// anything listens.
+func Run(ctx context.Context, c config.Config, version string, out, errs io.Writer) error {
+	log := newLog(&c, errs)
+	p, err := assemble(ctx, &c, version, log)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	faces, err := p.listen(&c)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error, len(faces))
+	for _, f := range faces {
+		go func() { failed <- f.serve() }()
+	}
+	p.ready.Store(true)
+	if err := p.greet(ctx, &c, faces, out); err != nil {
+		return errors.Join(err, drainAll(ctx, faces))
+	}
+	go p.sweep(ctx)
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	log.Info("draining")
+	p.ready.Store(false)
+	p.draining.Store(true)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownGrace)
+	defer cancel()
+	return errors.Join(err, drainAll(grace, faces))
+}
+
+// process is everything that runs, besides the listeners.
+type process struct {
+	*parts
+	version  string
+	log      *slog.Logger
+	ready    atomic.Bool
+	draining atomic.Bool
+}
+
+// listen opens the public face, the ops face and the admin socket, in this order.
+func (p *process) listen(c *config.Config) ([]*face, error) {
+	var faces []*face
+	for _, want := range []struct {
+		addr    string
+		handler http.Handler
+	}{
+		{c.Listen, p.public()},
+		{"unix:" + filepath.Join(c.Data, api.SocketName), p.admin()},
+		{c.OpsListen, p.ops()},
+	} {
+		if want.addr == "" {
+			continue
+		}
+		f, err := newFace(want.addr, want.handler, &p.draining, p.log)
+		if err != nil {
+			for _, f := range faces {
+				_ = f.listener.Close()
+			}
+			return nil, err
+		}
+		faces = append(faces, f)
+	}
+	return faces, nil
+}
+
+// public is what clients reach: Barong's door and gate, the signing keys, the console.
+func (p *process) public() http.Handler {
+	mux := http.NewServeMux()
+	gate.Mount(mux, console.New(p.directory, p.tenant, p.proxies, p.log).Routes())
+	gate.Mount(mux, []gate.Route{{Pattern: "GET /.well-known/jwks.json", MaxBody: 1, Timeout: 5 * time.Second, Handler: p.jwks}})
+	door := p.door.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would redirect an ambiguous path to a clean one; the door must see it.
+		if strings.HasPrefix(r.RequestURI, "/api/v2/") {
+			door.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// admin is what the admin socket offers.
+func (p *process) admin() http.Handler {
+	mux := http.NewServeMux()
+	gate.Mount(mux, rest.New(rest.Config{Authority: p.authority, Directory: p.directory, Tenant: p.tenant, Log: p.log}).Routes())
+	return mux
+}
+
+// ops is what operators' tools reach.
+func (p *process) ops() http.Handler {
+	mux := http.NewServeMux()
+	const quick = 5 * time.Second
+	gate.Mount(mux, []gate.Route{
+		{Pattern: "GET /metrics", MaxBody: 1, Timeout: quick, Handler: p.metrics.Handler().ServeHTTP},
+		{Pattern: "GET /livez", MaxBody: 1, Timeout: quick, Handler: func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") }},
+		{Pattern: "GET /readyz", MaxBody: 1, Timeout: quick, Handler: p.readyz},
+	})
+	return mux
+}
+
+// readyz says whether requests can be decided here and now.
+func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
+	if !p.ready.Load() {
+		say(w, http.StatusServiceUnavailable, "draining")
+		return
+	}
+	if err := p.ping(r.Context()); err != nil {
+		p.log.WarnContext(r.Context(), "not ready", "error", err)
+		say(w, http.StatusServiceUnavailable, "store: unavailable")
+		return
+	}
+	say(w, http.StatusOK, "ready")
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
+}
+
+// jwks publishes the public halves of the signing keys (RFC 7517).
+func (p *process) jwks(w http.ResponseWriter, r *http.Request) {
+	set, etag := p.keys.JWKS()
+	h := w.Header()
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("ETag", etag)
+	if r.Header.Get("If-None-Match") == etag {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/jwk-set+json")
+	_, _ = w.Write(set)
+}
+
+// greet says where the process listens, and, while there is no account, how the first
+// administrator is made: by the configuration, or with a one-time link.
+func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, out io.Writer) error {
+	base := strings.TrimSuffix(p.publicURL, "/")
+	if c.PublicURL == "" {
+		base = "http://" + faces[0].listener.Addr().String()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Gatehouse %s listens on %s\n", p.version, base)
+	if c.OpsListen != "" {
+		fmt.Fprintf(&b, "Metrics and health on http://%s\n", faces[len(faces)-1].listener.Addr())
+	}
+	made, err := p.firstAdmin(ctx, c)
+	if err != nil {
+		return fmt.Errorf("make first administrator: %w", err)
+	}
+	if made != "" {
+		fmt.Fprintf(&b, "The first administrator is %s\n", made)
+	} else if err := p.invite(ctx, &b, base); err != nil {
+		return err
+	}
+	_, err = io.WriteString(out, b.String())
+	return err
+}
+
+// invite writes the one-time link, where there is no account yet.
+func (p *process) invite(ctx context.Context, b *strings.Builder, base string) error {
+	token, err := p.directory.IssueSetup(ctx)
+	if isExists(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("issue setup link: %w", err)
+	}
+	fmt.Fprintf(b, "\nMake the first administrator, once, in a browser:\n  %s/setup?token=%s\nor with curl:\n", base, token.Reveal())
+	fmt.Fprintf(b, "  curl %s/setup -d token=%s -d email=admin@example.com --data-urlencode password='CHOOSE-one-4-yourself'\n\n", base, token.Reveal())
+	return nil
+}
+
+// sweep deletes what has expired, every minute.
+func (p *process) sweep(ctx context.Context) {
+	t := time.NewTicker(time.Minute)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			if err := p.purge(ctx, now); err != nil && ctx.Err() == nil {
+				p.log.Warn("expired sessions not deleted", "error", err)
+			}
+		}
+	}
+}
