@@ -32,7 +32,7 @@ type parts struct {
 	proxies   gate.Proxies
 	authority *gatehouse.Authority // every scheme
 	gateOnly  *gatehouse.Authority // Barong's scheme alone
-	limiter   *memory.Limiter
+	guesses   *memory.Limiter      // of passwords, codes and mail: strangers fill it, so it is not the keys' own
 	directory *account.Directory
 	keys      *assertion.Keys
 	door      *barong.Door
@@ -143,7 +143,7 @@ func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Ke
 	if p.gateOnly, err = gatehouse.New(ctx, gateOnly); err != nil {
 		return err
 	}
-	p.limiter = s.limiter
+	p.guesses = memory.NewLimiter(0, nil)
 	return p.openDirectory(c, kr, sealer)
 }
 
@@ -153,7 +153,7 @@ func (p *parts) openDirectory(c *config.Config, kr *seal.Keyring, sealer *seal.S
 		return fmt.Errorf("account.password_pattern: %w", err)
 	}
 	p.directory, err = account.New(account.Config{
-		Store: p.store, Sessions: p.store, Tickets: p.store, Audit: p.store, Sealer: sealer, Limiter: p.limiter,
+		Store: p.store, Sessions: p.store, Tickets: p.store, Audit: p.store, Sealer: sealer, Limiter: p.guesses,
 		Hasher: account.NewHasher(account.HasherConfig{}), Policy: policy, Pepper: kr.Derive("recovery-code"),
 		Issuer: c.Barong.AppName, UIDPrefix: c.Barong.UIDPrefix, Idle: c.SessionIdle, Absolute: c.SessionAbsolute, Tenant: p.tenant,
 	})
