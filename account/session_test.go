@@ -1,0 +1,224 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+)
+
+// use asks for a session as a request from actor would.
+func (h *house) use(actor gatehouse.Actor, id gatehouse.Secret) (account.Session, error) {
+	h.t.Helper()
+	s, _, err := h.FindSession(h.ctx, id)
+	if err != nil {
+		return account.Session{}, err
+	}
+	return h.CheckSession(h.ctx, actor, id, s)
+}
+
+func TestSessionIdleLimit(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	o := h.signedIn("bob@example.test")
+	h.Add(30*time.Minute - time.Microsecond)
+	s, err := h.use(nobody, o.ID)
+	h.must(err)
+	if want := h.Now().Add(30 * time.Minute); !s.Idle.Equal(want) || !s.Seen.Equal(h.Now()) {
+		t.Errorf("used at %v, the session lives until %v, want %v", s.Seen, s.Idle, want)
+	}
+	if stored, _, err := h.FindSession(h.ctx, o.ID); err != nil || !stored.Idle.Equal(s.Idle) {
+		t.Errorf("stored until %v, %v; want %v", stored.Idle, err, s.Idle)
+	}
+	h.Add(30 * time.Minute)
+	_, err = h.use(nobody, o.ID)
+	h.is(err, account.ErrSessionMismatch)
+	_, err = h.use(nobody, o.ID)
+	h.is(err, account.ErrNoSession)
+	want := []string{"session.delete succeeded system reason:>expired"}
+	if diff := cmp.Diff(want, h.events(a, account.VerbSessionDelete)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSessionAbsoluteLimit(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person("bob@example.test")
+	o := h.signedIn("bob@example.test")
+	end := h.Now().Add(12 * time.Hour)
+	for h.Now().Before(end.Add(-20 * time.Minute)) {
+		h.Add(20 * time.Minute)
+		s, err := h.use(nobody, o.ID)
+		h.must(err)
+		if s.Idle.After(end) {
+			t.Fatalf("lives until %v, after its end %v", s.Idle, end)
+		}
+	}
+	h.Add(end.Sub(h.Now()) - time.Microsecond)
+	_, err := h.use(nobody, o.ID)
+	h.must(err)
+	h.Add(time.Microsecond)
+	_, err = h.use(nobody, o.ID)
+	h.is(err, account.ErrSessionMismatch)
+}
+
+func TestSessionLimitsStandApart(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(c *account.Config) { c.Idle, c.Absolute = 2*time.Hour, time.Hour })
+	h.person("bob@example.test")
+	o := h.signedIn("bob@example.test")
+	if !o.Session.Idle.Equal(h.Now().Add(time.Hour)) {
+		t.Errorf("lives until %v, longer than at all", o.Session.Idle)
+	}
+	h.Add(time.Hour)
+	s := o.Session
+	s.Idle = s.Expires.Add(time.Hour) // what no store holds
+	_, err := h.CheckSession(h.ctx, nobody, o.ID, s)
+	h.is(err, account.ErrSessionMismatch)
+}
+
+// A session that is used all the time is written a twentieth of Idle apart.
+func TestSessionIsTouchedSeldom(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person("bob@example.test")
+	o := h.signedIn("bob@example.test")
+	begin := h.Now()
+	for range 3 {
+		h.Add(29 * time.Second)
+		_, err := h.use(nobody, o.ID)
+		h.must(err)
+	}
+	s, _, err := h.FindSession(h.ctx, o.ID)
+	h.must(err)
+	if !s.Seen.Equal(begin) {
+		t.Errorf("written at %v, within a twentieth of Idle", s.Seen)
+	}
+	h.Add(3 * time.Second)
+	_, err = h.use(nobody, o.ID)
+	h.must(err)
+	s, _, err = h.FindSession(h.ctx, o.ID)
+	h.must(err)
+	if !s.Seen.Equal(h.Now()) || !s.Idle.Equal(h.Now().Add(30*time.Minute)) {
+		t.Errorf("written at %v until %v", s.Seen, s.Idle)
+	}
+}
+
+func TestSessionBinding(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	for _, tt := range []struct {
+		name, address, agent string
+		reason               string
+	}{
+		{"same", home, agent, ""},
+		{"same /16", "192.0.99.99", agent, ""},
+		{"mapped", "::ffff:192.0.99.99", agent, ""},
+		{"other /16", "192.1.2.10", agent, "network"},
+		{"other family", "2001:db8::1", agent, "network"},
+		{"no address", "", agent, "network"},
+		{"longer agent", home, agent + " ", "user_agent"},
+		{"other case", home, "Agent/1", "user_agent"},
+		{"no agent", home, "", "user_agent"},
+	} {
+		o := h.signedIn("bob@example.test")
+		actor := gatehouse.Actor{Kind: gatehouse.ActorNobody, Tenant: gatehouse.DefaultTenant, UserAgent: tt.agent}
+		actor.Address, _ = netip.ParseAddr(tt.address)
+		_, err := h.use(actor, o.ID)
+		if tt.reason == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			continue
+		}
+		if !errors.Is(err, account.ErrSessionMismatch) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if _, _, err := h.FindSession(h.ctx, o.ID); !errors.Is(err, account.ErrNoSession) {
+			t.Errorf("%s: the session lives on: %v", tt.name, err)
+		}
+		log := h.events(a, account.VerbSessionDelete)
+		if want := "session.delete succeeded system reason:>" + tt.reason; len(log) == 0 || log[len(log)-1] != want {
+			t.Errorf("%s: events %v, want %s last", tt.name, log, want)
+		}
+	}
+}
+
+func TestCheckSessionOfAnotherID(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person("bob@example.test")
+	one, two := h.signedIn("bob@example.test"), h.signedIn("bob@example.test")
+	_, err := h.CheckSession(h.ctx, nobody, one.ID, two.Session)
+	h.is(err, account.ErrNoSession)
+	_, err = h.CheckSession(h.ctx, nobody, gatehouse.Secret{}, account.Session{})
+	h.is(err, account.ErrNoSession)
+}
+
+func TestSignOut(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	o, other := h.signedIn("bob@example.test"), h.signedIn("bob@example.test")
+	count := together(4, func(int) error { return h.SignOut(h.ctx, nobody, o.ID) })
+	if diff := cmp.Diff(map[string]int{"ok": 1, account.ErrNoSession.Error(): 3}, count); diff != "" {
+		t.Error(diff)
+	}
+	_, err := h.use(nobody, o.ID)
+	h.is(err, account.ErrNoSession)
+	_, err = h.use(nobody, other.ID)
+	h.must(err)
+	h.is(h.SignOut(h.ctx, nobody, gatehouse.Secret{}), account.ErrNoSession)
+	if diff := cmp.Diff([]string{"session.delete succeeded account"}, h.events(a, account.VerbSessionDelete)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEndSessions(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a, b := h.person("alice@example.test"), h.person("bob@example.test")
+	one, two, bobs := h.signedIn("alice@example.test"), h.signedIn("alice@example.test"), h.signedIn("bob@example.test")
+	h.is(h.EndSessions(h.ctx, self(b), a.ID, gatehouse.Secret{}), gatehouse.ErrNotFound)
+	h.must(h.EndSessions(h.ctx, self(a), a.ID, two.ID))
+	_, err := h.use(nobody, one.ID)
+	h.is(err, account.ErrNoSession)
+	_, err = h.use(nobody, two.ID)
+	h.must(err)
+	h.must(h.EndSessions(h.ctx, operator, a.ID, gatehouse.Secret{}))
+	_, err = h.use(nobody, two.ID)
+	h.is(err, account.ErrNoSession)
+	_, err = h.use(nobody, bobs.ID)
+	h.must(err)
+}
+
+func TestOpenSession(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	planted := h.signedIn("bob@example.test")
+	o, err := h.OpenSession(h.ctx, nobody, a.ID, planted.ID)
+	h.must(err)
+	_, err = h.use(nobody, o.ID)
+	h.must(err)
+	_, err = h.use(nobody, planted.ID)
+	h.is(err, account.ErrNoSession)
+	h.enrol(a)
+	_, err = h.OpenSession(h.ctx, nobody, a.ID, gatehouse.Secret{})
+	h.is(err, account.ErrCodeMissing)
+	h.must(h.SetState(h.ctx, operator, a.ID, gatehouse.PrincipalLocked))
+	_, err = h.OpenSession(h.ctx, nobody, a.ID, gatehouse.Secret{})
+	h.is(err, account.ErrInactive)
+	_, err = h.OpenSession(h.ctx, nobody, "unknown", gatehouse.Secret{})
+	h.is(err, gatehouse.ErrNotFound)
+}

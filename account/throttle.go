@@ -1,0 +1,162 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// How guessing is slowed down without letting a stranger lock the holder out.
+//
+// An attempt is taken from its budgets before anything is checked, so that parallel
+// guesses cannot outrun the count, and given back when it was right. The budgets live
+// in the Limiter and are never rolled back with a transaction of the store. A network
+// is one IPv4 address or one IPv6 /64.
+//
+//	password  per address and network   10 in 10 minutes and 100 in 24 hours
+//	          per network               100 in 10 minutes, over all addresses
+//	          per address               100 in 24 hours, over all strange networks
+//	code      per account               10 in 10 minutes and 100 in 24 hours, everywhere
+//
+// The third stops guesses from many networks (NIST SP 800-63B: at most 100 in a row)
+// and is the only one that many strangers can use up together. It does not bind a
+// network from which the account was signed in to during the last 30 days: there
+// the holder still gets in, under the first two. The last can be touched only with the
+// right password or a session.
+//
+// Unknown addresses have the same budgets as known ones. Keys hold a hash of the
+// address, made of its one canonical spelling.
+
+const familiarFor = 30 * 24 * time.Hour
+
+var (
+	guessLimits = []gatehouse.Limit{
+		{Name: "short", Count: 10, Period: 10 * time.Minute, Burst: 10},
+		{Name: "day", Count: 100, Period: 24 * time.Hour, Burst: 100},
+	}
+	networkLimits  = []gatehouse.Limit{{Name: "network", Count: 100, Period: 10 * time.Minute, Burst: 100}}
+	strangerLimits = []gatehouse.Limit{{Name: "strangers", Count: 100, Period: 24 * time.Hour, Burst: 100}}
+)
+
+// budget is a limiter key and what it allows.
+type budget struct {
+	key    string
+	limits []gatehouse.Limit
+}
+
+// attempt is what a guess was charged to.
+type attempt struct {
+	limiter gatehouse.Limiter
+	charged []budget
+}
+
+// charge takes the attempt from b. *ThrottledError.
+func (t *attempt) charge(ctx context.Context, b budget) error {
+	ok, after, err := t.limiter.Take(ctx, b.key, b.limits)
+	if err != nil {
+		return gatehouse.Unavailable("throttle", err)
+	}
+	if !ok {
+		return &ThrottledError{RetryAfter: after}
+	}
+	t.charged = append(t.charged, b)
+	return nil
+}
+
+// giveBack undoes the charges. A failure leaves the throttle stricter than it should
+// be, which is no reason to refuse who was right.
+func (t *attempt) giveBack(ctx context.Context) {
+	for _, b := range t.charged {
+		_ = t.limiter.Refund(context.WithoutCancel(ctx), b.key, b.limits)
+	}
+	t.charged = nil
+}
+
+// reservePassword charges an attempt on the password behind a canonical address.
+// *ThrottledError.
+func (d *Directory) reservePassword(ctx context.Context, from netip.Addr, email string) (attempt, error) {
+	who, where := d.c.Tenant+":"+emailHash(email), network(from)
+	try := attempt{limiter: d.c.Limiter}
+	err := try.charge(ctx, budget{"account:network:" + d.c.Tenant + ":" + where, networkLimits})
+	if err == nil {
+		err = try.charge(ctx, budget{"account:password:" + who + ":" + where, guessLimits})
+	}
+	if err == nil {
+		err = try.charge(ctx, budget{"account:strangers:" + who, strangerLimits})
+		if throttled := new(ThrottledError); errors.As(err, &throttled) {
+			err = d.unlessFamiliar(ctx, email, where, throttled)
+		}
+	}
+	if err != nil {
+		try.giveBack(ctx)
+		return attempt{}, err
+	}
+	return try, nil
+}
+
+// reserveCode charges an attempt on the second factor of the account. *ThrottledError.
+func (d *Directory) reserveCode(ctx context.Context, accountID string) (attempt, error) {
+	try := attempt{limiter: d.c.Limiter}
+	err := try.charge(ctx, budget{"account:code:" + d.c.Tenant + ":" + accountID, guessLimits})
+	return try, err
+}
+
+// unlessFamiliar returns refusal unless the account behind the address was signed in to
+// from the network lately.
+func (d *Directory) unlessFamiliar(ctx context.Context, email, where string, refusal error) error {
+	if where == nowhere {
+		return refusal
+	}
+	a, err := d.person(ctx, email)
+	if err != nil && !errors.Is(err, gatehouse.ErrNotFound) {
+		return fmt.Errorf("look up account: %w", err)
+	}
+	subject := a.ID
+	if subject == "" {
+		subject = "nobody" // an unknown address takes the same look into the log
+	}
+	events, _, err := d.c.Audit.ListEvents(ctx, gatehouse.EventQuery{
+		Tenant: d.c.Tenant, Subject: subject, Verbs: []string{VerbSessionCreate},
+		Outcome: gatehouse.OutcomeSucceeded, From: d.now().Add(-familiarFor), Limit: 100,
+	})
+	if err != nil {
+		return fmt.Errorf("look for sign-ins: %w", err)
+	}
+	for i := range events {
+		if network(events[i].Actor.Address) == where {
+			return nil
+		}
+	}
+	return refusal
+}
+
+// nowhere is the network of a client whose address is not known.
+const nowhere = "unknown"
+
+// network names the network of an address for the budgets.
+func network(a netip.Addr) string {
+	a = a.Unmap().WithZone("")
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, err := a.Prefix(bits)
+	if err != nil || !a.IsValid() {
+		return nowhere
+	}
+	return p.String()
+}
+
+func emailHash(canonical string) string {
+	sum := sha256.Sum256([]byte(canonical))
+	return hex.EncodeToString(sum[:16])
+}
