@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/scheme/barong"
+	"github.com/seed14544106/gatehouse/store/sqlite"
 )
 
 // BenchmarkVerify measures a verification in process, with its row read from SQLite,
@@ -31,7 +32,7 @@ func BenchmarkVerify(b *testing.B) {
 		}
 		total = n
 	}
-	h := newHouse(b, time.Now)
+	h := newHouseOn(b, time.Now, sqlite.Options{Hot: -1}) // each verification reads its row
 	keys := fill(b, h, total)
 	ctx := context.Background()
 

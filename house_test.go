@@ -32,6 +32,11 @@ type house struct {
 
 func newHouse(tb testing.TB, now func() time.Time) *house {
 	tb.Helper()
+	return newHouseOn(tb, now, sqlite.Options{})
+}
+
+func newHouseOn(tb testing.TB, now func() time.Time, o sqlite.Options) *house {
+	tb.Helper()
 	dir := tb.TempDir()
 	h := &house{path: filepath.Join(dir, "gatehouse.db")}
 	ctx := context.Background()
@@ -42,7 +47,7 @@ func newHouse(tb testing.TB, now func() time.Time) *house {
 			tb.Fatal(err)
 		}
 	}
-	h.store, err = sqlite.Open(ctx, h.path, sqlite.Options{})
+	h.store, err = sqlite.Open(ctx, h.path, o)
 	must(err)
 	tb.Cleanup(func() { _ = h.store.Close() })
 	kr, err := seal.CreateKeyring(filepath.Join(dir, "keyring"))

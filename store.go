@@ -44,7 +44,8 @@ const (
 // All errors that are not named here wrap [ErrUnavailable].
 type Store interface {
 	// Lookup reads the record of a key id over all tenants, with all its materials,
-	// newest first. It reads what was last acknowledged. ErrNotFound.
+	// newest first. It reads what was last acknowledged. The record may be shared with
+	// other callers and must not be changed. ErrNotFound.
 	Lookup(ctx context.Context, keyID string) (*Record, error)
 
 	// Principal reads a principal. ErrNotFound.

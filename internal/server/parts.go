@@ -118,7 +118,7 @@ func (p *parts) openShared(ctx context.Context, c *config.Config) (*shared, erro
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make replay directory: %w", err)
 	}
-	replay, err := memory.OpenReplay(memory.Options{Dir: dir, Fresh: accounts == 0, MaxAhead: c.Barong.NonceWindow})
+	replay, err := memory.OpenReplay(memory.Options{Dir: dir, Fresh: accounts == 0, MaxAhead: c.Barong.NonceWindow + time.Second, MaxWindow: 2 * time.Minute})
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,198 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+const (
+	keyFields = "k.id, k.tenant, k.principal, k.name, k.prefix, k.schemes, k.scopes, k.networks, k.limits, k.replay, " +
+		"k.state, k.state_text, k.not_before, k.expires, k.created, k.updated, k.version"
+
+	principalFields = "a.kind, a.uid, a.email, a.username, a.role, a.level, a.state, a.referral, a.otp, a.version"
+)
+
+var (
+	lookup = "SELECT " + joined(keyFields+", "+principalFields) + ", k.materials " +
+		"FROM keys k JOIN accounts a ON a.id = k.principal WHERE k.id = $1"
+
+	getKey = "SELECT " + joined(keyFields) + ", k.materials FROM keys k WHERE k.tenant = $1 AND k.id = $2"
+
+	getPrincipal = "SELECT " + joined(principalFields) + " FROM accounts a WHERE a.tenant = $1 AND a.id = $2"
+)
+
+const (
+	insertKey = "INSERT INTO keys (id, tenant, principal, name, prefix, schemes, scopes, networks, limits, replay, " +
+		"state, state_text, not_before, expires, created, updated, materials, version) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1)"
+
+	// A revoked row takes nothing but another revoked one.
+	updateKey = "UPDATE keys SET principal = $3, name = $4, prefix = $5, schemes = $6, scopes = $7, networks = $8, limits = $9, " +
+		"replay = $10, state = $11, state_text = $12, not_before = $13, expires = $14, created = $15, updated = $16, " +
+		"materials = $17, version = version + 1 " +
+		"WHERE id = $1 AND tenant = $2 AND version = $18 AND (state <> 'revoked' OR state = $11)"
+
+	hasKey = "SELECT 1 FROM keys WHERE tenant = $1 AND id = $2"
+)
+
+// Lookup implements [gatehouse.Store].
+func (db *DB) Lookup(ctx context.Context, keyID string) (*gatehouse.Record, error) {
+	if db.hot == nil {
+		return db.record(ctx, keyID)
+	}
+	found, keep := db.hot.find(keyID)
+	if found != nil {
+		return found, nil
+	}
+	read, err := db.record(ctx, keyID)
+	if err == nil {
+		keep(read)
+	}
+	return read, err
+}
+
+// record reads the record of a key id from the engine.
+func (db *DB) record(ctx context.Context, keyID string) (*gatehouse.Record, error) {
+	out := &gatehouse.Record{}
+	err := db.one(ctx, lookup, []any{keyID}, func(r Row) error {
+		c := columnsOf(r)
+		c.open()
+		c.key(&out.Key)
+		c.principal(&out.Principal)
+		c.shut()
+		c.materials(&out.Key)
+		out.Principal.ID, out.Principal.Tenant = out.Key.Principal, out.Key.Tenant
+		return c.done()
+	})
+	if err != nil {
+		return nil, db.fail("look up key", err)
+	}
+	return out, nil
+}
+
+// Principal implements [gatehouse.Store].
+func (db *DB) Principal(ctx context.Context, tenant, id string) (gatehouse.Principal, error) {
+	out := gatehouse.Principal{ID: id, Tenant: tenant}
+	err := db.one(ctx, getPrincipal, []any{tenant, id}, func(r Row) error {
+		c := columnsOf(r)
+		c.open()
+		c.principal(&out)
+		c.shut()
+		return c.done()
+	})
+	if err != nil {
+		return gatehouse.Principal{}, db.fail("read principal", err)
+	}
+	return out, nil
+}
+
+// GetKey implements [gatehouse.Store].
+func (db *DB) GetKey(ctx context.Context, tenant, keyID string) (gatehouse.Key, error) {
+	var out gatehouse.Key
+	err := db.one(ctx, getKey, []any{tenant, keyID}, func(r Row) error {
+		c := columnsOf(r)
+		c.open()
+		c.key(&out)
+		c.shut()
+		c.materials(&out)
+		return c.done()
+	})
+	if err != nil {
+		return gatehouse.Key{}, db.fail("read key", err)
+	}
+	return out, nil
+}
+
+// ListKeys implements [gatehouse.Store]. Keys that are equal in the order's column come
+// by creation, oldest first, whatever Desc says. Revoked keys are in the list unless
+// States says otherwise.
+func (db *DB) ListKeys(ctx context.Context, q gatehouse.KeyQuery) ([]gatehouse.Key, int, error) {
+	s := selectFrom("keys k", q.Tenant)
+	if q.Principal != "" {
+		s.and("principal =", q.Principal)
+	}
+	if len(q.States) > 0 {
+		states := make([]string, len(q.States))
+		for i, state := range q.States {
+			states[i] = state.String()
+		}
+		s.in("state", states)
+	}
+	var keys []gatehouse.Key
+	total, err := db.page(ctx, joined(keyFields), s, keyOrder(q.Order, q.Desc), q.Offset, q.Limit, func(r Row) error {
+		c := columnsOf(r)
+		var k gatehouse.Key
+		c.open()
+		c.key(&k)
+		c.shut()
+		keys = append(keys, k)
+		return c.done()
+	})
+	if err != nil {
+		return nil, 0, db.fail("list keys", err)
+	}
+	return keys, total, nil
+}
+
+func keyOrder(o gatehouse.KeyOrder, desc bool) string {
+	by := map[gatehouse.KeyOrder]string{
+		gatehouse.KeyOrderID:      "k.id",
+		gatehouse.KeyOrderUpdated: "k.updated",
+		gatehouse.KeyOrderState:   "CASE WHEN k.state_text = '' THEN k.state ELSE k.state_text END",
+		gatehouse.KeyOrderScopes:  "k.scopes",
+	}[o]
+	direction := ""
+	if desc {
+		direction = " DESC"
+	}
+	if by == "" {
+		return "k.created" + direction + ", k.id" + direction
+	}
+	return by + direction + ", k.created, k.id"
+}
+
+// InsertKey implements [gatehouse.Store].
+func (db *DB) InsertKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Event) error {
+	args, err := keyArgs(k)
+	if err != nil {
+		return db.fail("insert key", err)
+	}
+	return db.change(ctx, "insert key", e, func(ctx context.Context, tx Querier) error {
+		_, err := exec(ctx, tx, insertKey, args...)
+		return err
+	})
+}
+
+// UpdateKey implements [gatehouse.Store]. An update that would take a revoked key out
+// of its state is an ErrConflict.
+func (db *DB) UpdateKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Event) error {
+	args, err := keyArgs(k)
+	if err != nil {
+		return db.fail("update key", err)
+	}
+	args = append(args, k.Version)
+	return db.change(ctx, "update key", e, func(ctx context.Context, tx Querier) error {
+		n, err := exec(ctx, tx, updateKey, args...)
+		if err != nil || n > 0 {
+			return err
+		}
+		return missed(ctx, tx, hasKey, k.Tenant, k.ID)
+	})
+}
+
+// missed tells why an update guarded by a version touched no row.
+func missed(ctx context.Context, tx Querier, has string, tenant, id string) error {
+	answer := gatehouse.ErrNotFound
+	err := tx.Query(ctx, has, []any{tenant, id}, func(Row) error {
+		answer = gatehouse.ErrConflict
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return answer
+}

@@ -1,0 +1,93 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrNewer: the database was made by a newer version of the program.
+var ErrNewer = errors.New("the database belongs to a newer version of gatehouse")
+
+// errApplied ends a step that another process has done meanwhile.
+var errApplied = errors.New("another process has changed the schema")
+
+// Migrate brings the tables of db up to this version of the program. types holds what
+// to put in place of the words TEXT and BYTES. [ErrNewer].
+//
+// Processes that start together must not do a step twice. A step looks for itself
+// inside its own transaction, which is enough where a transaction that may write
+// excludes all others; elsewhere a locker among the options does the rest.
+func Migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, types *strings.Replacer, options ...goose.ProviderOption) error {
+	steps, err := steps(types)
+	if err != nil {
+		return err
+	}
+	options = append(options, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true))
+	p, err := goose.NewProvider(dialect, db, nil, options...)
+	if err != nil {
+		return fmt.Errorf("read schema: %w", err)
+	}
+	for {
+		has, wants, err := p.GetVersions(ctx)
+		if err != nil {
+			return fmt.Errorf("read schema version: %w", err)
+		}
+		if has > wants {
+			return ErrNewer
+		}
+		if has == wants {
+			return nil
+		}
+		// Whoever is told that a step is done sees a later version the next time, so
+		// this ends.
+		if _, err := p.Up(ctx); err != nil && !errors.Is(err, errApplied) {
+			return fmt.Errorf("change schema: %w", err)
+		}
+	}
+}
+
+func steps(types *strings.Replacer) ([]*goose.Migration, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, fmt.Errorf("list migrations: %w", err)
+	}
+	out := make([]*goose.Migration, 0, len(names))
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read migration: %w", err)
+		}
+		version, err := goose.NumericComponent(path.Base(name))
+		if err != nil {
+			return nil, fmt.Errorf("number of migration: %w", err)
+		}
+		up := types.Replace(string(text))
+		out = append(out, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			applied := 0
+			err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+goose.DefaultTablename+" WHERE version_id = $1", version).Scan(&applied)
+			if err != nil {
+				return err
+			}
+			if applied > 0 {
+				return errApplied
+			}
+			_, err = tx.ExecContext(ctx, up)
+			return err
+		}}, nil))
+	}
+	return out, nil
+}

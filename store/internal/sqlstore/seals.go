@@ -1,0 +1,86 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+const (
+	listDataKeys = "SELECT id, tenant, purpose, kek, wrapped, created FROM data_keys ORDER BY created DESC, id DESC"
+
+	insertDataKey = "INSERT INTO data_keys (id, tenant, purpose, kek, wrapped, created) VALUES ($1, $2, $3, $4, $5, $6)"
+
+	rewrapDataKey = "UPDATE data_keys SET kek = $3, wrapped = $4 WHERE id = $1 AND tenant = $2 AND kek = $5"
+
+	listSigningKeys = "SELECT id, tenant, algorithm, private_ref, private_data, public, created, retires " +
+		"FROM signing_keys WHERE tenant = $1 ORDER BY created DESC, id DESC"
+
+	insertSigningKey = "INSERT INTO signing_keys (id, tenant, algorithm, private_ref, private_data, public, created, retires) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+)
+
+// DataKeys implements [gatehouse.DataKeyStore].
+func (db *DB) DataKeys(ctx context.Context) ([]gatehouse.DataKey, error) {
+	var keys []gatehouse.DataKey
+	err := db.read(ctx, listDataKeys, nil, func(r Row) error {
+		c := columnsOf(r)
+		keys = append(keys, gatehouse.DataKey{
+			ID: c.text(), Tenant: c.text(), Purpose: c.text(), KEK: c.text(), Wrapped: c.blob(), Created: c.moment(),
+		})
+		return c.done()
+	})
+	if err != nil {
+		return nil, db.fail("read data keys", err)
+	}
+	return keys, nil
+}
+
+// InsertDataKey implements [gatehouse.DataKeyStore].
+func (db *DB) InsertDataKey(ctx context.Context, k *gatehouse.DataKey, e *gatehouse.Event) error {
+	return db.change(ctx, "insert data key", e, func(ctx context.Context, tx Querier) error {
+		_, err := exec(ctx, tx, insertDataKey, k.ID, k.Tenant, k.Purpose, k.KEK, blob(k.Wrapped), micros(k.Created))
+		return err
+	})
+}
+
+// RewrapDataKey implements [gatehouse.DataKeyStore].
+func (db *DB) RewrapDataKey(ctx context.Context, k *gatehouse.DataKey, oldKEK string, e *gatehouse.Event) error {
+	return db.change(ctx, "rewrap data key", e, func(ctx context.Context, tx Querier) error {
+		n, err := exec(ctx, tx, rewrapDataKey, k.ID, k.Tenant, k.KEK, blob(k.Wrapped), oldKEK)
+		if err == nil && n == 0 {
+			return gatehouse.ErrNotFound
+		}
+		return err
+	})
+}
+
+// SigningKeys implements [gatehouse.SigningKeyStore].
+func (db *DB) SigningKeys(ctx context.Context, tenant string) ([]gatehouse.SigningKey, error) {
+	var keys []gatehouse.SigningKey
+	err := db.read(ctx, listSigningKeys, []any{tenant}, func(r Row) error {
+		c := columnsOf(r)
+		keys = append(keys, gatehouse.SigningKey{
+			ID: c.text(), Tenant: c.text(), Algorithm: c.text(),
+			Private: gatehouse.Sealed{Ref: c.text(), Data: c.blob()},
+			Public:  c.blob(), Created: c.moment(), Retires: c.moment(),
+		})
+		return c.done()
+	})
+	if err != nil {
+		return nil, db.fail("read signing keys", err)
+	}
+	return keys, nil
+}
+
+// InsertSigningKey implements [gatehouse.SigningKeyStore].
+func (db *DB) InsertSigningKey(ctx context.Context, k *gatehouse.SigningKey, e *gatehouse.Event) error {
+	return db.change(ctx, "insert signing key", e, func(ctx context.Context, tx Querier) error {
+		_, err := exec(ctx, tx, insertSigningKey, k.ID, k.Tenant, k.Algorithm,
+			k.Private.Ref, blob(k.Private.Data), blob(k.Public), micros(k.Created), micros(k.Retires))
+		return err
+	})
+}

@@ -1,0 +1,156 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sqlite keeps everything in one SQLite database file.
+//
+// Writes go through one connection that syncs the log before it acknowledges
+// (journal_mode=WAL, synchronous=FULL). Writes that wait while another is being synced
+// share the next transaction and the next sync, each inside a savepoint of its own.
+// Reads run beside them on connections that cannot write.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+
+	"github.com/seed14544106/gatehouse/store/internal/sqlstore"
+)
+
+// Options are the settings of a database. The zero value is good.
+type Options struct {
+	// Readers is how many reads run at once; zero: one for each processor, 4 at least.
+	Readers int
+	// Hot is how many records that were looked up last are kept in memory, where they
+	// answer until something changes; zero: 8,192, negative: none. They are right only
+	// while this DB is the one writer of the file.
+	Hot int
+}
+
+const defaultHot = 8192
+
+// DB is an open database. It implements every store of the packages gatehouse and
+// account, and is safe for concurrent use. Open makes it; the zero value is not usable.
+//
+// A write whose context ends while it waits for its turn has not happened. Once it
+// runs it is waited for, whatever becomes of the context. An error that wraps
+// gatehouse.ErrUnavailable from a write that ran leaves open whether it is durable.
+type DB struct {
+	*sqlstore.DB
+	engine *engine
+}
+
+// Open opens the database file at path, and makes it where there is none; its tables
+// are brought up to this version of the program. The file and its two companions
+// (-wal, -shm) get mode 0600. Open fails when the folder is not there or is writable
+// for everybody, when the file system cannot keep a write-ahead log, and with an error
+// that says so when the file was written by a newer version.
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := prepareFile(path); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := migrate(ctx, path); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if o.Readers <= 0 {
+		o.Readers = max(4, runtime.GOMAXPROCS(0))
+	}
+	w, err := newWriter(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	e := &engine{writer: w, readers: newReaders(path, o.Readers)}
+	switch {
+	case o.Hot < 0:
+		return &DB{DB: sqlstore.New(e), engine: e}, nil
+	case o.Hot == 0:
+		o.Hot = defaultHot
+	}
+	return &DB{DB: sqlstore.NewAlone(e, o.Hot), engine: e}, nil
+}
+
+// Close waits for the reads and writes that have begun and closes the file. Later ones
+// fail.
+func (db *DB) Close() error {
+	return errors.Join(db.engine.readers.close(), db.engine.writer.close())
+}
+
+// engine implements sqlstore.Engine.
+type engine struct {
+	writer  *writer
+	readers *readers
+}
+
+func (e *engine) Query(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
+	return e.readers.query(ctx, ctx, text, args, each)
+}
+
+// Point watches ctx only until a connection is free: the statement takes microseconds,
+// and a watch as long again.
+func (e *engine) Point(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
+	return e.readers.query(ctx, context.Background(), text, args, each)
+}
+
+func (e *engine) Write(ctx context.Context, _ string, change func(context.Context, sqlstore.Querier) error) error {
+	return e.writer.write(ctx, change)
+}
+
+// Extended result codes of SQLite, https://www.sqlite.org/rescode.html.
+const (
+	constraintPrimaryKey = 1555
+	constraintUnique     = 2067
+	constraintForeignKey = 787
+)
+
+func (e *engine) IsUnique(err error) bool {
+	c := code(err)
+	return c == constraintUnique || c == constraintPrimaryKey
+}
+
+func (e *engine) IsForeignKey(err error) bool { return code(err) == constraintForeignKey }
+
+func code(err error) int {
+	var failed *sqlite.Error
+	if errors.As(err, &failed) {
+		return failed.Code()
+	}
+	return 0
+}
+
+// busyTimeout is how long a statement waits for another process that writes.
+const busyTimeout = 10 * time.Second
+
+// dsn names the file to the driver. pragmas run in order on every connection.
+func dsn(path, mode string, pragmas ...string) string {
+	q := url.Values{"mode": {mode}, "_dqs": {"0"}, "_txlock": {"immediate"}}
+	q["_pragma"] = append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "foreign_keys(1)"}, pragmas...)
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
+	return u.String()
+}
+
+var types = strings.NewReplacer("BYTES", "BLOB")
+
+func migrate(ctx context.Context, path string) (err error) {
+	c, err := sqlite.NewConnector(dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)"))
+	if err != nil {
+		return err
+	}
+	db := sql.OpenDB(c)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	// Transactions begin as writing ones (_txlock), so there is no need of a lock.
+	return sqlstore.Migrate(ctx, db, goose.DialectSQLite3, types)
+}
