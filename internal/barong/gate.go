@@ -48,7 +48,10 @@ func (d *Door) serveGate(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lateBody))
 	}
 	if err != nil {
-		d.refuse(w, r, contentGate, err)
+		said := d.settle(w, r, err)
+		// Some gateways hand on the header of a refusal and not its body.
+		w.Header().Set("X-Auth-Error", said.codes[0])
+		said.write(w, contentGate)
 		return
 	}
 	if token != "" {

@@ -433,6 +433,21 @@ func TestGateKnowsNoMethodOverride(t *testing.T) {
 	}
 }
 
+// A gateway that hands on no body of a refusal can hand on its code.
+func TestGateNamesItsCodeInAHeader(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	for target, want := range map[string]string{market: "authz.invalid_session", "api/v2/barong/management/x": "authz.permission_denied"} {
+		got := h.gate("GET", target)
+		if said := got.header.Values("X-Auth-Error"); len(said) != 1 || said[0] != want || got.body != `{"errors":["`+want+`"]}` {
+			t.Errorf("%s: %v, header %q", target, got, said)
+		}
+	}
+	if got := h.gate("GET", "api/v2/barong/public/ping"); got.status != 200 || got.header.Get("X-Auth-Error") != "" {
+		t.Errorf("a granted request: %v", got)
+	}
+}
+
 // The gate answers before the body has come, so it cannot depend on it.
 func TestGateDoesNotReadTheBody(t *testing.T) {
 	t.Parallel()

@@ -80,11 +80,21 @@ func Main(args []string, s Streams, environ []string, version string) int {
 		return exited // --help
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
+		_, _ = fmt.Fprintln(s.Err, "gatehouse:", misuse(err))
 		return exitUsage
 	}
 	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data}
 	return e.code(k.Run(e))
+}
+
+// misuse is what is said of a command line that cannot be read. An argument that has no
+// place may be a credential: it is not repeated, unless it nearly is a command.
+func misuse(err error) string {
+	text := err.Error()
+	if strings.HasPrefix(text, "unexpected argument ") && !strings.Contains(text, "did you mean") {
+		return "unexpected argument (see --help; a credential is read from standard input)"
+	}
+	return text
 }
 
 // code prints what went wrong and turns it into an exit code.
@@ -108,11 +118,14 @@ func (e *env) client() *client.Client {
 }
 
 // readLines reads standard input, for what must not stand on a command line. Blank
-// lines are dropped; no line at all is wrong use.
+// lines are dropped; no line at all, and more than maxInput bytes, is wrong use.
 func (e *env) readLines(what string) ([]string, error) {
-	b, err := io.ReadAll(io.LimitReader(e.In, maxInput))
+	b, err := io.ReadAll(io.LimitReader(e.In, maxInput+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	if len(b) > maxInput {
+		return nil, usageError{fmt.Errorf("%s on standard input is longer than 64 KiB", what)}
 	}
 	var lines []string
 	for line := range strings.SplitSeq(string(b), "\n") {

@@ -58,7 +58,10 @@ func (c *keyCreate) Run(e *env) error {
 		k, err := cl.CreateKey(e.ctx, n)
 		if err != nil {
 			// What was made must not be lost: its secrets are shown nowhere else.
-			return errors.Join(print(e, c.format, made, columns, row), err)
+			if len(made) > 0 {
+				err = errors.Join(print(e, c.format, made, columns, row), err)
+			}
+			return err
 		}
 		made = append(made, k)
 	}

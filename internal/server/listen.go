@@ -89,15 +89,40 @@ func cutUnix(addr string) (path string, ok bool) {
 	return "", false
 }
 
-// closing ends a connection after its next answer while the process drains.
+// closing ends a connection with the answer that is written while the process drains.
 func (f *face) closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f.draining.Load() {
-			w.Header().Set("Connection", "close")
-		}
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(&lastAnswer{ResponseWriter: w, draining: f.draining}, r)
 	})
 }
+
+// lastAnswer says at the last moment that the connection ends: a request that came
+// before SIGTERM may be answered after it.
+type lastAnswer struct {
+	http.ResponseWriter
+	draining *atomic.Bool
+	begun    bool
+}
+
+func (w *lastAnswer) WriteHeader(status int) {
+	if !w.begun && status >= http.StatusOK {
+		w.begun = true
+		if w.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *lastAnswer) Write(p []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *lastAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // serve runs until the listener is closed.
 func (f *face) serve() error {
@@ -129,7 +154,8 @@ func (f *face) drain(ctx context.Context) error {
 		}
 		break
 	}
-	if err := f.server.Shutdown(ctx); err != nil {
+	// Shutdown closes the listener again, where Serve has not returned yet.
+	if err := f.server.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		_ = f.server.Close()
 		return fmt.Errorf("drain: %w", err)
 	}
