@@ -1,0 +1,214 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
+	"github.com/seed14544106/gatehouse/internal/testenv"
+)
+
+// shared is a folder for what all tests use. It goes with them.
+var shared string
+
+func TestMain(m *testing.M) {
+	var err error
+	if shared, err = os.MkdirTemp("", "gatehouse-e2e-"); err != nil {
+		panic(err)
+	}
+	code := testenv.Main(m)
+	_ = os.RemoveAll(shared)
+	os.Exit(code)
+}
+
+// patience is how long a test waits for what must happen. A loaded machine needs seconds.
+const patience = 45 * time.Second
+
+// raceAtOnce lets a program that looks for races end without the second of sleep that it
+// takes otherwise.
+const raceAtOnce = "GORACE=atexit_sleep_ms=0"
+
+// eventually calls ok every 10 ms until it is true.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+// output is what a process has printed. It is safe for concurrent use.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// server is a running gatehouse serve.
+type server struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	dir      string // working directory; the data is in gatehouse-data below it
+	addr     string // of the API
+	ops      string // base URL of the operators' face
+	greeting string // what it printed to standard output at the start
+	out, log *output
+	done     chan struct{} // closed when it has ended
+	err      error         // how it ended; read after done
+}
+
+var (
+	listensOn = regexp.MustCompile(`listens on http://(\S+)\n`)
+	opsOn     = regexp.MustCompile(`health on (http://\S+)\n`)
+)
+
+// serve starts gatehouse serve in dir and returns when it listens. It listens on addr;
+// empty: on any free port. It is killed at the end of the test.
+func serve(t *testing.T, dir, addr string, environ ...string) *server {
+	t.Helper()
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	s := &server{t: t, dir: dir, out: new(output), log: new(output), done: make(chan struct{})}
+	s.cmd = exec.Command(testenv.Binary(t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, s.out, s.log
+	s.cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
+	s.cmd.SysProcAttr = new(syscall.SysProcAttr)
+	dieWithParent(s.cmd.SysProcAttr)
+	s.run()
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("gatehouse serve in %s:\n%s\n%s", dir, s.out, s.log)
+		}
+	})
+	eventually(t, "gatehouse serve listens", func() bool {
+		s.greeting = s.out.String()
+		api, ops := listensOn.FindStringSubmatch(s.greeting), opsOn.FindStringSubmatch(s.greeting)
+		if api == nil || ops == nil {
+			s.mustRun()
+			return false
+		}
+		s.addr, s.ops = api[1], ops[1]
+		return true
+	})
+	return s
+}
+
+// run starts the process in a thread of its own: where a child dies with its parent, the
+// kernel takes the thread that forked for the parent.
+func (s *server) run() {
+	s.t.Helper()
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.err = s.cmd.Wait()
+			close(s.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// mustRun fails the test if the process has ended.
+func (s *server) mustRun() {
+	s.t.Helper()
+	select {
+	case <-s.done:
+		s.t.Fatalf("gatehouse serve ended: %v\n%s\n%s", s.err, s.out, s.log)
+	default:
+	}
+}
+
+// kill ends the process as kill -9 does.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill() // it may have ended
+	<-s.done
+}
+
+// restart starts another process on the data and the address of one that has ended.
+func (s *server) restart() *server {
+	s.t.Helper()
+	return serve(s.t, s.dir, s.addr, s.cmd.Env...)
+}
+
+func (s *server) data() string { return filepath.Join(s.dir, "gatehouse-data") }
+
+// client speaks to the admin socket.
+func (s *server) client() *client.Client {
+	return client.Socket(filepath.Join(s.data(), api.SocketName))
+}
+
+// gatehouse runs a command on the server's data and returns what it printed.
+func (s *server) gatehouse(stdin string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(testenv.Binary(s.t), args...)
+	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, []string{raceAtOnce}, strings.NewReader(stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			err = errors.New(err.Error() + ": " + string(exit.Stderr))
+		}
+		s.t.Fatalf("gatehouse %s: %v", strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+// signingKeys waits until the key for JWTs is made, which takes the first start a while.
+func (s *server) signingKeys() {
+	s.t.Helper()
+	eventually(s.t, "the RSA key is published", func() bool {
+		resp, err := http.Get("http://" + s.addr + "/.well-known/jwks.json")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return strings.Contains(body(s.t, resp), "RS256")
+	})
+}
+
+func body(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
