@@ -9,17 +9,20 @@ import (
 )
 
 type serveCommand struct {
-	Config      string `help:"Configuration file (TOML)." placeholder:"FILE" env:"GATEHOUSE_CONFIG"`
-	Listen      string `help:"Address of the API, the gate and the console." placeholder:"ADDR"`
-	OpsListen   string `help:"Address of /metrics, /livez and /readyz." placeholder:"ADDR"`
-	DatabaseURL string `name:"database-url" help:"postgres://… instead of SQLite in the data directory." placeholder:"URL"`
+	Config      string  `help:"Configuration file (TOML)." placeholder:"FILE" env:"GATEHOUSE_CONFIG"`
+	Listen      *string `help:"Address of the API, the gate and the console." placeholder:"ADDR"`
+	OpsListen   *string `help:"Address of /metrics, /livez and /readyz; empty: none." placeholder:"ADDR"`
+	DatabaseURL *string `name:"database-url" help:"postgres://… instead of SQLite in the data directory." placeholder:"URL"`
 }
 
 func (c *serveCommand) Run(e *env) error {
 	flags := map[string]string{}
-	for key, value := range map[string]string{"data": e.data, "listen": c.Listen, "ops_listen": c.OpsListen, "database_url": c.DatabaseURL} {
-		if value != "" {
-			flags[key] = value
+	if e.data != "" {
+		flags["data"] = e.data
+	}
+	for key, value := range map[string]*string{"listen": c.Listen, "ops_listen": c.OpsListen, "database_url": c.DatabaseURL} {
+		if value != nil {
+			flags[key] = *value
 		}
 	}
 	cfg, err := config.Load(c.Config, e.environ, flags)

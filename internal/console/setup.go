@@ -73,6 +73,10 @@ func (c *Console) setup(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	} else {
+		if err := r.ParseForm(); err != nil {
+			c.result(w, r, asJSON, http.StatusUnprocessableEntity, setupView{Problem: "The form cannot be read, or is too large."})
+			return
+		}
 		in.Token, in.Email, in.Password = r.PostFormValue("token"), r.PostFormValue("email"), r.PostFormValue("password")
 	}
 	actor := gatehouse.Actor{Kind: gatehouse.ActorOperator, Tenant: c.tenant, Address: c.proxies.Peer(r), UserAgent: r.UserAgent()}
@@ -93,17 +97,20 @@ func (c *Console) explain(r *http.Request, err error) (int, string) {
 	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
 		return http.StatusUnprocessableEntity, strings.ToUpper(e.Field[:1]) + e.Field[1:] + ": " + e.Problem + "."
 	}
-	switch {
-	case errors.Is(err, account.ErrSpent), errors.Is(err, gatehouse.ErrExists):
+	if errors.Is(err, account.ErrSpent) || errors.Is(err, gatehouse.ErrExists) {
 		return http.StatusConflict, "This link has been used or is too old. Restart the server for a new one, if there is no administrator yet."
-	case errors.Is(err, gatehouse.ErrUnavailable):
-		return http.StatusServiceUnavailable, "The server is busy. Try again."
 	}
 	c.log.ErrorContext(r.Context(), "setup failed", "error", err)
+	if errors.Is(err, gatehouse.ErrUnavailable) {
+		return http.StatusServiceUnavailable, "The server is busy. Try again."
+	}
 	return http.StatusInternalServerError, "Something is wrong here; the server's log says what."
 }
 
 func (c *Console) result(w http.ResponseWriter, r *http.Request, asJSON bool, status int, v setupView) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	if !asJSON {
 		c.page(w, r, status, v)
 		return
@@ -128,6 +135,7 @@ func (c *Console) page(w http.ResponseWriter, r *http.Request, status int, v set
 }
 
 func (c *Console) style(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	http.ServeFileFS(w, r, files, "style.css")
 }
 

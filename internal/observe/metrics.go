@@ -24,7 +24,8 @@ type Metrics struct {
 	granted   map[string]prometheus.Counter
 }
 
-// New makes metrics; schemes are the names that decisions may carry.
+// New makes metrics; schemes are the names that decisions may carry. A decision with
+// another name counts under "other".
 func New(version string, schemes ...string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -53,10 +54,22 @@ func (m *Metrics) Observe(d *gatehouse.Decision, err error, took time.Duration) 
 	case err != nil:
 		m.decisions.WithLabelValues("", "error").Inc()
 	case d.Granted:
-		m.granted[d.Scheme].Inc()
+		if c, ok := m.granted[d.Scheme]; ok {
+			c.Inc()
+			return
+		}
+		m.decisions.WithLabelValues(m.label(d.Scheme), "granted").Inc()
 	default:
-		m.decisions.WithLabelValues(d.Scheme, d.Reason.Code()).Inc()
+		m.decisions.WithLabelValues(m.label(d.Scheme), d.Reason.Code()).Inc()
 	}
+}
+
+// label is the name of a scheme, or "other" for one that New was not told of.
+func (m *Metrics) label(scheme string) string {
+	if _, ok := m.granted[scheme]; ok || scheme == "" {
+		return scheme
+	}
+	return "other"
 }
 
 // Handler serves the metrics in the Prometheus text format.

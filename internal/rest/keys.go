@@ -170,7 +170,7 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	out := api.Decision{Granted: d.Granted, Scheme: d.Scheme, Status: http.StatusOK, RetryAfter: d.RetryAfter.Milliseconds()}
+	out := api.Decision{Granted: d.Granted, Scheme: d.Scheme, Status: http.StatusOK, RetryAfter: millis(d.RetryAfter)}
 	if !d.Granted {
 		out.Reason, out.Status = d.Reason.Code(), d.Reason.Status()
 	}
@@ -180,6 +180,9 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, http.StatusOK, out)
 }
+
+// millis rounds up: who waits for less than was said is refused again.
+func millis(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
 
 // question turns a check into the request it is about.
 func question(in *api.Check) (*gatehouse.Request, error) {

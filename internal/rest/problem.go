@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -88,7 +89,8 @@ func read(r *http.Request, v any) error {
 	if err := d.Decode(v); err != nil {
 		return &gatehouse.InvalidError{Field: "body", Problem: "is not the JSON object that is expected here, or too large"}
 	}
-	if d.More() {
+	// Not d.More: a stray closing bracket is no more to it, and neither is a body cut short.
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return &gatehouse.InvalidError{Field: "body", Problem: "holds more than one JSON value"}
 	}
 	return nil
