@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -156,8 +157,15 @@ type EventQuery struct {
 	Limit    int // rows at most; zero: all
 }
 
-// NewEvent makes the event of an actor's attempt on subject. The store sets Seq,
-// Prev and Hash.
+// maxAgent is how much of a user agent an event keeps, in bytes: a client chooses it,
+// and must not fill the log with it.
+const maxAgent = 255
+
+// NewEvent makes the event of an actor's attempt on subject. Of a long user agent the
+// first 255 bytes are kept. The store sets Seq, Prev and Hash.
 func NewEvent(a Actor, now time.Time, verb, subject string, outcome Outcome, changes ...Change) *Event {
+	if len(a.UserAgent) > maxAgent {
+		a.UserAgent = strings.ToValidUTF8(a.UserAgent[:maxAgent], "")
+	}
 	return &Event{Time: now.UTC().Truncate(time.Microsecond), Tenant: a.Tenant, Actor: a, Verb: verb, Subject: subject, Outcome: outcome, Changes: changes}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/gatehousetest"
+	"github.com/seed14544106/gatehouse/store/sqlite"
 )
 
 // A thousand copies of one signed request at once: one is granted (I6).
@@ -163,7 +164,7 @@ func TestGuessedIDVerifiesAtOnce(t *testing.T) {
 // A failed dependency is an error, never an answer (I10).
 func TestFailedDependencyIsNoAnswer(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, time.Now)
+	h := newHouseOn(t, time.Now, sqlite.Options{Hot: -1})
 	signed := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
 	bearer := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer"}})
 	if err := h.replay.Close(); err != nil {

@@ -23,9 +23,10 @@ const (
 	VerbOTPBegin        = "otp.begin"
 	VerbOTPEnable       = "otp.enable"
 	VerbOTPDisable      = "otp.disable"
-	VerbOTPVerify       = "otp.verify" // refused step-ups only
+	VerbOTPVerify       = "otp.verify" // refused ones only
 	VerbOTPReset        = "otp.reset"
-	VerbRecoveryUse     = "recovery.use" // one recovery code is spent
+	VerbStepUp          = "stepup.verify" // refused ones only
+	VerbRecoveryUse     = "recovery.use"  // one recovery code is spent
 	VerbRecoveryRenew   = "recovery.renew"
 	VerbPasswordChange  = "password.change"
 	VerbPasswordRequest = "password.request"
@@ -49,6 +50,7 @@ type Config struct {
 	Audit    gatehouse.AuditStore
 	Sealer   gatehouse.Sealer
 	Limiter  gatehouse.Limiter // not the one of the keys: any stranger can fill its memory
+	Codes    gatehouse.Limiter // of second factors, which only accounts can touch; default Limiter
 	Hasher   *Hasher
 	Policy   *CompiledPolicy
 	Pepper   []byte // keys the hashes of recovery codes; at least 16 bytes
@@ -140,6 +142,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Levels == nil {
 		c.Levels = []Label{{Key: "email", Value: "verified"}, {Key: "phone", Value: "verified"}, {Key: "document", Value: "verified"}}
+	}
+	if c.Codes == nil {
+		c.Codes = c.Limiter
 	}
 	if c.Now == nil {
 		c.Now = time.Now

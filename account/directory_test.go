@@ -60,6 +60,7 @@ func verbs(h *house, id string) map[string]func(gatehouse.Actor) error {
 		"EnableOTP":      func(a gatehouse.Actor) error { _, err := h.EnableOTP(h.ctx, a, id, "123456", none); return err },
 		"DisableOTP":     func(a gatehouse.Actor) error { return h.DisableOTP(h.ctx, a, id, "123456") },
 		"VerifyCode":     func(a gatehouse.Actor) error { return h.VerifyCode(h.ctx, a, id, "123456") },
+		"VerifyStepUp":   func(a gatehouse.Actor) error { return h.VerifyStepUp(h.ctx, a, id, "123456") },
 		"RenewRecovery":  func(a gatehouse.Actor) error { _, err := h.RenewRecovery(h.ctx, a, id, "123456"); return err },
 		"SetState":       func(a gatehouse.Actor) error { return h.SetState(h.ctx, a, id, gatehouse.PrincipalBanned) },
 		"ResetOTP":       func(a gatehouse.Actor) error { return h.ResetOTP(h.ctx, a, id) },

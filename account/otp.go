@@ -128,13 +128,20 @@ func (d *Directory) turnOff(ctx context.Context, actor gatehouse.Actor, verb, ac
 	return err
 }
 
-// VerifyCode is the step-up before what needs the second factor anew, such as a change
-// of keys. It spends the code.
+// VerifyCode tells a holder whether a code is right. It spends the code.
 //
 // Errors: [ErrOTPOff], [ErrCodeMissing], [ErrCodeInvalid], [ErrCodeUsed],
 // *[ThrottledError], gatehouse.ErrNotFound.
 func (d *Directory) VerifyCode(ctx context.Context, actor gatehouse.Actor, accountID, code string) error {
 	_, _, err := d.stepUp(ctx, actor, VerbOTPVerify, accountID, code, true)
+	return err
+}
+
+// VerifyStepUp is the step-up before what needs the second factor anew and is done
+// elsewhere, such as a change of keys. It is [Directory.VerifyCode] but for the verb of
+// the event that a refusal leaves, [VerbStepUp].
+func (d *Directory) VerifyStepUp(ctx context.Context, actor gatehouse.Actor, accountID, code string) error {
+	_, _, err := d.stepUp(ctx, actor, VerbStepUp, accountID, code, true)
 	return err
 }
 

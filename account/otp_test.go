@@ -65,9 +65,13 @@ func TestOTPLife(t *testing.T) {
 	h.key(a, "k1")
 	h.key(s, "k2")
 	h.is(h.VerifyCode(h.ctx, self(a), a.ID, ""), account.ErrCodeMissing)
+	h.is(h.VerifyStepUp(h.ctx, self(a), a.ID, ""), account.ErrCodeMissing)
+	h.is(h.VerifyStepUp(h.ctx, self(a), a.ID, f.wrong()), account.ErrCodeInvalid)
 	h.is(h.VerifyCode(h.ctx, self(a), a.ID, f.wrong()), account.ErrCodeInvalid)
 	h.must(h.VerifyCode(h.ctx, self(a), a.ID, f.now()))
 	h.is(h.DisableOTP(h.ctx, self(a), a.ID, f.now()), account.ErrCodeUsed)
+	h.is(h.VerifyStepUp(h.ctx, self(a), a.ID, f.now()), account.ErrCodeUsed)
+	h.must(h.VerifyStepUp(h.ctx, self(a), a.ID, f.code()))
 	h.must(h.DisableOTP(h.ctx, self(a), a.ID, f.code()))
 	off := h.read(a)
 	if off.OTP || len(off.Labels) != 0 || len(off.TOTP.Data) != 0 || off.TOTPVersion != on.TOTPVersion {
@@ -101,15 +105,17 @@ func TestOTPLife(t *testing.T) {
 		"otp.begin succeeded account",
 		"otp.enable failed account factor:>totp",
 		"otp.enable succeeded account",
+		"stepup.verify failed account factor:>totp",
 		"otp.verify failed account factor:>totp",
 		"otp.disable failed account factor:>totp",
+		"stepup.verify failed account factor:>totp",
 		"otp.disable succeeded account",
 		"otp.enable failed account factor:>totp",
 		"otp.begin succeeded account",
 		"otp.enable succeeded account",
 		"otp.reset succeeded operator",
 	}
-	got := h.events(a, account.VerbOTPBegin, account.VerbOTPEnable, account.VerbOTPDisable, account.VerbOTPVerify, account.VerbOTPReset)
+	got := h.events(a, account.VerbOTPBegin, account.VerbOTPEnable, account.VerbOTPDisable, account.VerbOTPVerify, account.VerbStepUp, account.VerbOTPReset)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -31,10 +31,13 @@ type Registration struct {
 // Register makes an account in the state that it has without labels: pending, unless
 // nothing is asked for activation. The event's actor is who registers.
 //
-// Errors, the first that applies: *gatehouse.InvalidError with the field referral
-// ("format", "unknown"), email ("invalid") or username ("too_short", "too_long",
-// "invalid"); *[PasswordError]; *gatehouse.InvalidError with the field data
-// ("invalid_format", "too_long"); *[TakenError].
+// Errors, the first line that applies:
+//   - *gatehouse.InvalidError with the field referral ("format", "unknown");
+//   - all that is wrong with the rest, joined ([errors.Join]) in this order:
+//     *gatehouse.InvalidError with the field email ("invalid"), then username
+//     ("too_short", "too_long", "invalid"); *[PasswordError]; *gatehouse.InvalidError
+//     with the field data ("invalid_format", "too_long");
+//   - *[TakenError].
 func (d *Directory) Register(ctx context.Context, actor gatehouse.Actor, r Registration) (Account, error) {
 	actor, err := d.admit(actor)
 	if err != nil {
@@ -44,30 +47,29 @@ func (d *Directory) Register(ctx context.Context, actor gatehouse.Actor, r Regis
 	if err != nil {
 		return Account{}, err
 	}
+	// Before the work of hashing, which strangers would otherwise have for the asking.
+	if err := d.reserveAccount(ctx, actor.Address); err != nil {
+		return Account{}, err
+	}
+	if a.PasswordHash, err = d.hash(ctx, r.Password); err != nil {
+		return Account{}, err
+	}
 	a.State = labelState(nil, d.c.Activation)
 	return d.insert(ctx, actor, a, "", nil)
 }
 
-// draft is the account that a registration asks for, but for its state.
+// draft is the account that a registration asks for, but for its state and its
+// password's hash.
 func (d *Directory) draft(ctx context.Context, r Registration) (a Account, err error) {
 	a = Account{Kind: gatehouse.PrincipalAccount, Username: r.Username, Data: r.Data, Role: d.c.DefaultRole}
 	if a.Referral, err = d.referral(ctx, r.ReferralUID); err != nil {
 		return Account{}, err
 	}
-	if a.Email, err = checkEmail(r.Email); err != nil {
+	a.Email, err = checkEmail(r.Email)
+	if err := errors.Join(err, checkUsername(r.Username), d.checkPassword(r.Password), checkData(r.Data)); err != nil {
 		return Account{}, err
 	}
-	if err := checkUsername(r.Username); err != nil {
-		return Account{}, err
-	}
-	if err := d.checkPassword(r.Password); err != nil {
-		return Account{}, err
-	}
-	if err := checkData(r.Data); err != nil {
-		return Account{}, err
-	}
-	a.PasswordHash, err = d.hash(ctx, r.Password)
-	return a, err
+	return a, nil
 }
 
 // referral returns the id of the account with the uid.

@@ -5,6 +5,7 @@ package account_test
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,6 +23,13 @@ func word(err error) string {
 		taken   *account.TakenError
 		weak    *account.PasswordError
 	)
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var words []string
+		for _, err := range all.Unwrap() {
+			words = append(words, word(err))
+		}
+		return strings.Join(words, " ")
+	}
 	switch {
 	case err == nil:
 		return "ok"
@@ -86,14 +94,14 @@ func TestRegisterRefuses(t *testing.T) {
 		{"XX123", "bad", "x", "weak", "{", "referral.format"},
 		{"id123", "bad", "x", "weak", "{", "referral.format"},
 		{"ID123", "bad", "x", "weak", "{", "referral.unknown"},
-		{"", "bad", "x", "weak", "{", "email.invalid"},
-		{"", "", "x", "weak", "{", "email.invalid"},
-		{"", "taken@example.test", "x", "weak", "{", "username.too_short"},
-		{"", "taken@example.test", "thirteenchars", "weak", "{", "username.too_long"},
-		{"", "taken@example.test", "no way", "weak", "{", "username.invalid"},
-		{"", "taken@example.test", "taken1", "", "{", "password.requirements"},
-		{"", "taken@example.test", "taken1", "weak", "{", "password.requirements"},
-		{"", "taken@example.test", "taken1", strings.Repeat("Aa1", 30), "{", "password.too_long"},
+		{"", "bad", "x", "weak", "{", "email.invalid username.too_short password.requirements data.invalid_format"},
+		{"", "", "", password, "", "email.invalid"},
+		{"", "taken@example.test", "thirteenchars", "weak", "{", "username.too_long password.requirements data.invalid_format"},
+		{"", "taken@example.test", "no way", password, "{", "username.invalid data.invalid_format"},
+		{"", "taken@example.test", "no way", password, "", "username.invalid"},
+		{"", "taken@example.test", "taken1", "", "{", "password.requirements data.invalid_format"},
+		{"", "taken@example.test", "taken1", "weak", "", "password.requirements"},
+		{"", "taken@example.test", "taken1", strings.Repeat("Aa1", 30), "", "password.too_long"},
 		{"", "taken@example.test", "taken1", password, "{", "data.invalid_format"},
 		{"", "taken@example.test", "taken1", password, `"` + strings.Repeat("x", 1023) + `"`, "data.too_long"},
 		{"", "TAKEN@example.test", "taken1", password, "{}", "email.taken"},
@@ -393,4 +401,40 @@ func TestSetupTokenExpires(t *testing.T) {
 	h.Add(24 * time.Hour)
 	_, err = h.Setup(h.ctx, nobody, token, registration("a@example.test"))
 	h.is(err, account.ErrSpent)
+}
+
+// A stranger who registers first does not take the administrator's place away.
+func TestSetupAfterAStrangerRegistered(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, err := h.Register(h.ctx, nobody, registration("stranger@example.test"))
+	h.must(err)
+	token, err := h.IssueSetup(h.ctx)
+	h.must(err)
+	_, err = h.CreateAccount(h.ctx, operator, account.NewAccount{Email: "boss@example.test", Role: "superadmin", State: gatehouse.PrincipalActive})
+	h.must(err)
+	_, err = h.Setup(h.ctx, nobody, token, registration("late@example.test"))
+	h.is(err, account.ErrSpent)
+	_, err = h.IssueSetup(h.ctx)
+	h.is(err, gatehouse.ErrExists)
+}
+
+// Registrations from one network are bounded before their passwords are hashed.
+func TestRegisterIsThrottled(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	made := 0
+	for i := range 40 {
+		_, err := h.Register(h.ctx, nobody, registration(fmt.Sprintf("p%d@example.test", i)))
+		var throttled *account.ThrottledError
+		switch {
+		case err == nil:
+			made++
+		case !errors.As(err, &throttled) || throttled.RetryAfter <= 0:
+			t.Fatal(err)
+		}
+	}
+	if made != 30 {
+		t.Errorf("%d accounts, want 30", made)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -77,7 +78,7 @@ func (d *Directory) CheckSession(ctx context.Context, actor gatehouse.Actor, id 
 	switch {
 	case !now.Before(s.Idle), !now.Before(s.Expires):
 		problem = "expired"
-	case actor.UserAgent != s.UserAgent:
+	case keptAgent(actor.UserAgent) != s.UserAgent:
 		problem = "user_agent"
 	case !sameNetwork(s.Address, actor.Address):
 		problem = "network"
@@ -141,6 +142,19 @@ func (d *Directory) end(ctx context.Context, actor gatehouse.Actor, accountID st
 		return fmt.Errorf("end session: %w", err)
 	}
 	return nil
+}
+
+// maxAgent is how long a user agent may be to be kept as it is, in bytes.
+const maxAgent = 512
+
+// keptAgent is a user agent as a session keeps it: as it was sent, or its hash where it
+// is long.
+func keptAgent(sent string) string {
+	if len(sent) <= maxAgent {
+		return sent
+	}
+	sum := sha256.Sum256([]byte(sent))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // sameNetwork reports whether an address is near enough to the one a session was

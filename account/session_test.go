@@ -6,6 +6,7 @@ package account_test
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -221,4 +222,32 @@ func TestOpenSession(t *testing.T) {
 	h.is(err, account.ErrInactive)
 	_, err = h.OpenSession(h.ctx, nobody, "unknown", gatehouse.Secret{})
 	h.is(err, gatehouse.ErrNotFound)
+}
+
+// A user agent is compared as a whole, however long it is, and kept short.
+func TestLongUserAgent(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person("bob@example.test")
+	actor := nobody
+	actor.UserAgent = strings.Repeat("a", 14_000) + "1"
+	opened, err := h.SignIn(h.ctx, actor, account.SignInRequest{Email: "bob@example.test", Password: secret(password)})
+	h.must(err)
+	if len(opened.Session.UserAgent) > 512 {
+		t.Errorf("%d bytes are kept", len(opened.Session.UserAgent))
+	}
+	s, a, err := h.FindSession(h.ctx, opened.ID)
+	h.must(err)
+	events, _, err := h.store.ListEvents(h.ctx, gatehouse.EventQuery{Tenant: gatehouse.DefaultTenant, Subject: a.ID})
+	h.must(err)
+	for _, e := range events {
+		if len(e.Actor.UserAgent) > 255 {
+			t.Errorf("event %s keeps %d bytes", e.Verb, len(e.Actor.UserAgent))
+		}
+	}
+	_, err = h.CheckSession(h.ctx, actor, opened.ID, s)
+	h.must(err)
+	actor.UserAgent = strings.Repeat("a", 14_000) + "2"
+	_, err = h.CheckSession(h.ctx, actor, opened.ID, s)
+	h.is(err, account.ErrSessionMismatch)
 }

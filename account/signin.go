@@ -98,7 +98,7 @@ func (d *Directory) issue(ctx context.Context, actor gatehouse.Actor, a *Account
 	now := d.now()
 	s := Session{
 		Hash: hash, Tenant: a.Tenant, Account: a.ID, CSRF: randomHex(csrfBytes),
-		Address: addressText(actor.Address), UserAgent: actor.UserAgent, Factor: a.OTP,
+		Address: addressText(actor.Address), UserAgent: keptAgent(actor.UserAgent), Factor: a.OTP,
 		Created: now, Seen: now, Idle: earlier(now.Add(d.c.Idle), now.Add(d.c.Absolute)), Expires: now.Add(d.c.Absolute),
 	}
 	actor = as(actor, a)
@@ -136,8 +136,10 @@ func (d *Directory) stillProven(ctx context.Context, proven *Account, hash []byt
 // *ThrottledError; ErrCredentials, with an event of the verb where there is an account.
 func (d *Directory) provePassword(ctx context.Context, actor gatehouse.Actor, verb, address string, password gatehouse.Secret) (a Account, try attempt, rehash bool, err error) {
 	email, ok := canonicalEmail(address)
-	if !ok {
-		return a, try, false, ErrCredentials // what is no address is nobody's, as anyone can see
+	if !ok || len(password.Reveal()) > MaxPasswordBytes {
+		// What is no address is nobody's, and no account has such a password, as anyone can
+		// see. It must not be a cheap way to everything behind.
+		return a, try, false, ErrCredentials
 	}
 	if try, err = d.reservePassword(ctx, actor.Address, email); err != nil {
 		return a, try, false, err

@@ -101,8 +101,7 @@ func TestSignInOrder(t *testing.T) {
 		}
 	}
 	want := []string{
-		"session.create failed nobody",
-		"session.create failed nobody",
+		"session.create failed nobody", // the long password is nobody's: no event
 		"session.create failed nobody",
 		"session.create denied nobody state:>banned",
 		"session.create denied nobody state:>banned",

@@ -29,6 +29,7 @@ type Query struct {
 	Kind   gatehouse.PrincipalKind
 	Owner  string
 	State  gatehouse.PrincipalState
+	Role   string
 	Offset int
 	Limit  int // rows at most; zero: all
 }

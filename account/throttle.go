@@ -26,6 +26,7 @@ import (
 //	          per network               100 in 10 minutes, over all addresses
 //	          per address               100 in 24 hours, over all strange networks
 //	code      per account               10 in 10 minutes and 100 in 24 hours, everywhere
+//	account   per network               30 new ones in 10 minutes and 200 in 24 hours
 //
 // The third stops guesses from many networks (NIST SP 800-63B: at most 100 in a row)
 // and is the only one that many strangers can use up together. It does not bind a
@@ -44,6 +45,10 @@ var (
 		{Name: "day", Count: 100, Period: 24 * time.Hour, Burst: 100},
 	}
 	networkLimits  = []gatehouse.Limit{{Name: "network", Count: 100, Period: 10 * time.Minute, Burst: 100}}
+	registerLimits = []gatehouse.Limit{
+		{Name: "short", Count: 30, Period: 10 * time.Minute, Burst: 30},
+		{Name: "day", Count: 200, Period: 24 * time.Hour, Burst: 200},
+	}
 	strangerLimits = []gatehouse.Limit{{Name: "strangers", Count: 100, Period: 24 * time.Hour, Burst: 100}}
 )
 
@@ -103,9 +108,15 @@ func (d *Directory) reservePassword(ctx context.Context, from netip.Addr, email 
 	return try, nil
 }
 
+// reserveAccount charges a registration to the network it comes from. *ThrottledError.
+func (d *Directory) reserveAccount(ctx context.Context, from netip.Addr) error {
+	try := attempt{limiter: d.c.Limiter}
+	return try.charge(ctx, budget{"account:register:" + d.c.Tenant + ":" + network(from), registerLimits})
+}
+
 // reserveCode charges an attempt on the second factor of the account. *ThrottledError.
 func (d *Directory) reserveCode(ctx context.Context, accountID string) (attempt, error) {
-	try := attempt{limiter: d.c.Limiter}
+	try := attempt{limiter: d.c.Codes}
 	err := try.charge(ctx, budget{"account:code:" + d.c.Tenant + ":" + accountID, guessLimits})
 	return try, err
 }

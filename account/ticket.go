@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -129,15 +130,26 @@ func (d *Directory) ResetPassword(ctx context.Context, actor gatehouse.Actor, ti
 	})
 }
 
+// HasAdministrator reports whether an account with the role superadmin may act. Other
+// accounts do not count: a stranger who registers first must not take the place of the
+// first administrator away.
+func (d *Directory) HasAdministrator(ctx context.Context) (bool, error) {
+	admins, _, err := d.List(ctx, Query{Role: roleSuperadmin})
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(admins, func(a Account) bool { return a.State.MayAct() }), nil
+}
+
 // IssueSetup returns a token that makes the first administrator, once and within 24
 // hours. Tokens from earlier calls are void. gatehouse.ErrExists when there is an
-// account already.
+// administrator already.
 func (d *Directory) IssueSetup(ctx context.Context) (gatehouse.Secret, error) {
-	_, total, err := d.List(ctx, Query{Limit: 1})
+	there, err := d.HasAdministrator(ctx)
 	if err != nil {
 		return gatehouse.Secret{}, err
 	}
-	if total > 0 {
+	if there {
 		return gatehouse.Secret{}, gatehouse.ErrExists
 	}
 	token := gatehouse.NewSecret(randomHex(setupTokenBytes))
@@ -161,9 +173,19 @@ func (d *Directory) Setup(ctx context.Context, actor gatehouse.Actor, token gate
 	if err := d.unspent(ctx, t); err != nil {
 		return Account{}, err
 	}
+	there, err := d.HasAdministrator(ctx)
+	if err != nil {
+		return Account{}, err
+	}
+	if there { // made on another way since
+		return Account{}, ErrSpent
+	}
 	actor.Kind, actor.ID = gatehouse.ActorOperator, ""
 	a, err := d.draft(ctx, r)
 	if err != nil {
+		return Account{}, err
+	}
+	if a.PasswordHash, err = d.hash(ctx, r.Password); err != nil {
 		return Account{}, err
 	}
 	a.Role, a.State = roleSuperadmin, gatehouse.PrincipalActive

@@ -5,7 +5,6 @@ package assertion
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,7 +22,7 @@ var ErrInvalidToken = errors.New("invalid token")
 // the message that Barong's JWT library has for it, which Barong's clients see.
 var (
 	ErrMalformed = fmt.Errorf("%w: not three segments", ErrInvalidToken)                 // [segments]; also longer than 8 KiB
-	ErrEncoding  = fmt.Errorf("%w: a segment is not base64url JSON", ErrInvalidToken)    // [encoding]
+	ErrEncoding  = fmt.Errorf("%w: the header is not base64url JSON", ErrInvalidToken)   // [encoding]
 	ErrAlgorithm = fmt.Errorf("%w: not signed with RS256", ErrInvalidToken)              // [algorithm]
 	ErrSignature = fmt.Errorf("%w: the signature is of no key of ours", ErrInvalidToken) // [raised]
 	ErrExpired   = fmt.Errorf("%w: expired", ErrInvalidToken)                            // [expired]
@@ -114,7 +113,7 @@ func (k *Keys) parse(purpose, token string) (*barongToken, error) {
 		return jwt.VerificationKeySet{Keys: k.set.Load().publics(RS256, now)}, nil
 	})
 	if err != nil {
-		return nil, why(err, t, token)
+		return nil, why(err, t)
 	}
 	switch {
 	case !now.Before(c.ExpiresAt.Time): // the leeway is not for exp
@@ -125,17 +124,15 @@ func (k *Keys) parse(purpose, token string) (*barongToken, error) {
 	return &c, nil
 }
 
-// why translates the library's error into ours, which hold nothing of the input.
-func why(err error, t *jwt.Token, token string) error {
+// why translates the library's error into ours, which hold nothing of the input. The
+// order is that of Barong's library: header, algorithm, signature, claims. It finds a
+// signature that cannot be read wrong, and reads no claims before the signature held; so
+// claims that cannot be read are claims that we did not sign.
+func why(err error, t *jwt.Token) error {
 	switch {
-	case errors.Is(err, jwt.ErrTokenMalformed):
-		// Barong's library finds a cut signature wrong, not unreadable.
-		signature := token[strings.LastIndexByte(token, '.')+1:]
-		if _, err := base64.RawURLEncoding.Strict().DecodeString(signature); err != nil {
-			return ErrSignature
-		}
+	case t == nil || t.Header == nil && errors.Is(err, jwt.ErrTokenMalformed):
 		return ErrEncoding
-	case t == nil || t.Method == nil || t.Method.Alg() != RS256:
+	case t.Header["alg"] != RS256:
 		return ErrAlgorithm
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return ErrExpired

@@ -85,7 +85,7 @@ func TestVerifyBarongClaims(t *testing.T) {
 		"expired and otherwise": {func(c jwt.MapClaims) { c["exp"], c["sub"] = now-3600, "reset" }, assertion.ErrExpired},
 		"no exp":                {func(c jwt.MapClaims) { delete(c, "exp") }, assertion.ErrClaims},
 		"exp is null":           {func(c jwt.MapClaims) { c["exp"] = nil }, assertion.ErrClaims},
-		"exp is text":           {func(c jwt.MapClaims) { c["exp"] = "never" }, assertion.ErrEncoding},
+		"exp is text":           {func(c jwt.MapClaims) { c["exp"] = "never" }, assertion.ErrSignature}, // nothing that we sign
 		"no jti":                {func(c jwt.MapClaims) { delete(c, "jti") }, assertion.ErrClaims},
 		"no sub":                {func(c jwt.MapClaims) { delete(c, "sub") }, assertion.ErrClaims},
 		"other sub":             {func(c jwt.MapClaims) { c["sub"] = "reset" }, assertion.ErrClaims},
@@ -164,7 +164,10 @@ func TestVerifyRefusesForgeries(t *testing.T) {
 		"another spelling of it":     {respelled(good), assertion.ErrSignature},
 		"a header that is no base64": {"!." + parts[1] + "." + parts[2], assertion.ErrEncoding},
 		"a header that is no JSON":   {header(`{`) + "." + parts[1] + "." + parts[2], assertion.ErrEncoding},
-		"claims that are no JSON":    {parts[0] + "." + header(`[`) + "." + parts[2], assertion.ErrEncoding},
+		"three letters":              {"a.b.c", assertion.ErrEncoding},
+		"only the header":            {parts[0] + ".b.c", assertion.ErrSignature},
+		"a header without RS256":     {header(`{"alg":"HS256"}`) + ".b.c", assertion.ErrAlgorithm},
+		"claims that are no JSON":    {parts[0] + "." + header(`[`) + "." + parts[2], assertion.ErrSignature},
 		"null claims":                {parts[0] + "." + header(`null`) + "." + parts[2], assertion.ErrSignature},
 		"white space":                {" " + good, assertion.ErrEncoding},
 	} {

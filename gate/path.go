@@ -3,14 +3,17 @@
 
 package gate
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // CanonicalPath returns the path of a raw request target for path rules: without
 // query, percent-decoded once, with one leading slash and no trailing one ("/" stays).
 // ok is false for a target that two servers could read as two paths, and for one that
-// is no path: a dot segment, an empty segment, a backslash, a semicolon, a control
-// character or '#', an encoded slash, backslash, percent sign, dot or NUL, or a broken
-// escape. Rules must refuse such a target.
+// is no path: an empty or dot segment; a backslash, semicolon, '#' or control
+// character, plain or encoded; an encoded slash, dot or percent sign; a plain space; a
+// broken escape; what is not UTF-8. An encoded space is a space. Rules must refuse such a target.
 func CanonicalPath(target string) (path string, ok bool) {
 	raw, _, _ := strings.Cut(target, "?")
 	if raw == "" || raw[0] != '/' || strings.Contains(raw, "//") {
@@ -20,7 +23,10 @@ func CanonicalPath(target string) (path string, ok bool) {
 	b.Grow(len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
-		if c == '%' {
+		switch c {
+		case ' ':
+			return "", false
+		case '%':
 			if i+2 >= len(raw) {
 				return "", false
 			}
@@ -34,12 +40,15 @@ func CanonicalPath(target string) (path string, ok bool) {
 				return "", false
 			}
 		}
-		if c <= ' ' || c == 0x7f || c == '\\' || c == '#' || c == ';' {
+		if c < ' ' || c == 0x7f || c == '\\' || c == '#' || c == ';' {
 			return "", false
 		}
 		b.WriteByte(c)
 	}
 	path = b.String()
+	if !utf8.ValidString(path) {
+		return "", false // some servers read an overlong '.' or '/' in it
+	}
 	for seg := range strings.SplitSeq(path[1:], "/") {
 		if seg == "." || seg == ".." {
 			return "", false

@@ -15,7 +15,7 @@ import (
 )
 
 // activities translates the verbs of the audit log that Barong shows an account's
-// holder. Changes of keys are none of them.
+// holder. Changes of keys are none of them, nor the refused step-ups before them.
 var activities = map[string]struct{ topic, action string }{
 	account.VerbSessionCreate:   {"session", "login"}, // "login::2fa" where a second factor was asked for
 	account.VerbSessionDelete:   {"session", "logout"},

@@ -58,28 +58,41 @@ type row struct {
 // error is, or what every call has in common. slow is the code of a throttled attempt.
 // Other errors come back as they are.
 func say(err error, slow string, rows ...row) error {
-	throttled, password := new(account.ThrottledError), new(account.PasswordError)
-	taken, invalid := new(account.TakenError), new(gatehouse.InvalidError)
 	for _, r := range rows {
 		if errors.Is(err, r.err) {
 			return refuse(r.status, r.code)
 		}
 	}
-	switch {
-	case errors.As(err, &throttled):
+	if throttled := new(account.ThrottledError); errors.As(err, &throttled) {
 		return &refusal{status: http.StatusTooManyRequests, codes: []string{slow}, retry: throttled.RetryAfter}
-	case errors.As(err, &password):
-		codes := make([]string, len(password.Problems))
-		for i, p := range password.Problems {
-			codes[i] = "password." + string(p)
-		}
+	}
+	if codes := recordCodes(err); len(codes) > 0 {
 		return refuse(http.StatusUnprocessableEntity, codes...)
-	case errors.As(err, &taken):
-		return refuse(http.StatusUnprocessableEntity, taken.Field+".taken")
-	case errors.As(err, &invalid):
-		return refuse(http.StatusUnprocessableEntity, invalid.Field+"."+invalid.Problem)
 	}
 	return err
+}
+
+// recordCodes are the codes of what is wrong with a record, one after the other where
+// the ground joined several errors. None: the error is about something else.
+func recordCodes(err error) (codes []string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			codes = append(codes, recordCodes(e)...)
+		}
+		return codes
+	}
+	password, taken, invalid := new(account.PasswordError), new(account.TakenError), new(gatehouse.InvalidError)
+	switch {
+	case errors.As(err, &password):
+		for _, p := range password.Problems {
+			codes = append(codes, "password."+string(p))
+		}
+	case errors.As(err, &taken):
+		codes = []string{taken.Field + ".taken"}
+	case errors.As(err, &invalid):
+		codes = []string{invalid.Field + "." + invalid.Problem}
+	}
+	return codes
 }
 
 // Codes that many calls share.

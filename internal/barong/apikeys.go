@@ -82,7 +82,7 @@ func (d *Door) withSecret(created *gatehouse.Created) any {
 
 // stepUp asks for the second factor anew, before anything is told of a key.
 func (d *Door) stepUp(ctx context.Context, c *call) error {
-	return say(d.c.Accounts.VerifyCode(ctx, c.actor, c.account.ID, c.params["totp_code"]), codeTOTPSlow,
+	return say(d.c.Accounts.VerifyStepUp(ctx, c.actor, c.account.ID, c.params["totp_code"]), codeTOTPSlow,
 		row{account.ErrOTPOff, http.StatusBadRequest, kindKeyWords + ".2fa_disabled"},
 		row{account.ErrCodeMissing, http.StatusUnprocessableEntity, kindKeyWords + ".missing_totp"},
 		row{account.ErrCodeInvalid, http.StatusUnprocessableEntity, kindKeyWords + ".invalid_totp"},

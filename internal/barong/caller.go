@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -21,11 +22,11 @@ func (d *Door) enter(ctx context.Context, c *call, a auth, path string) error {
 	q := question{r: c.r, target: c.r.RequestURI, path: path, peer: d.c.Proxies.Peer(c.r)}
 	c.actor = gatehouse.Actor{Kind: gatehouse.ActorNobody, Tenant: d.c.Tenant, Address: q.peer, UserAgent: c.r.UserAgent()}
 	bearer, sent := c.r.Header["Authorization"]
-	if a == holder && sent {
-		return d.byBearer(ctx, c, bearer)
-	}
 	if err := d.rules.screen(path, q.peer); err != nil || a == open {
 		return err
+	}
+	if sent {
+		return d.byBearer(ctx, c, &q, bearer)
 	}
 	who, err := d.prove(ctx, &q)
 	if err != nil {
@@ -39,13 +40,21 @@ func (d *Door) enter(ctx context.Context, c *call, a auth, path string) error {
 	return c.as(who.account)
 }
 
-// byBearer lets the account in that a JWT of ours names. The gate has judged the rest.
-func (d *Door) byBearer(ctx context.Context, c *call, sent []string) error {
+// bearerLife is how old a JWT of ours may be here. Behind a gateway it is as old as the
+// way from the gate; what was kept from an earlier request has no business here, where
+// passwords and keys are changed.
+const bearerLife = time.Minute
+
+// byBearer lets the account in that a JWT of ours names. Whoever holds one may have got
+// it from the gate himself, so the rules are judged again, by what the account is now.
+// A JWT from before the account's last change is refused: a reset password, a new
+// second factor or a ban ends what was handed out before.
+func (d *Door) byBearer(ctx context.Context, c *call, q *question, sent []string) error {
 	token, ok := strings.CutPrefix(sent[0], "Bearer ")
 	if !ok || len(sent) != 1 {
 		return refuse(http.StatusUnauthorized, codeBearer)
 	}
-	uid, err := d.c.Tokens.Bearer(ctx, token)
+	uid, issued, err := d.c.Tokens.Bearer(ctx, token)
 	if wrong := new(TokenError); errors.As(err, &wrong) {
 		return refuse(http.StatusUnauthorized, codeBearer)
 	}
@@ -56,7 +65,18 @@ func (d *Door) byBearer(ctx context.Context, c *call, sent []string) error {
 	if err != nil {
 		return err
 	}
-	return c.as(a)
+	// iat counts in whole seconds.
+	if issued.Before(a.Updated.Truncate(time.Second)) || d.c.Now().Sub(issued) > bearerLife {
+		return refuse(http.StatusUnauthorized, codeBearer)
+	}
+	if !a.State.MayAct() {
+		return refuse(http.StatusUnauthorized, "authz.user_not_active")
+	}
+	if err := c.as(a); err != nil {
+		return err
+	}
+	p := a.Principal()
+	return d.permit(ctx, q, &p)
 }
 
 // as makes the call one of the account's holder. Service accounts have nothing here.

@@ -153,8 +153,9 @@ func (c Config) withDefaults() Config {
 // answers 503 to calls that need mail from then on.
 func (d *Door) Close() { d.post.close() }
 
-// Handler serves /api/v2/barong/… and /api/v2/auth/…, and answers every other path as
-// an unknown route. It reads the raw request target: it must not stand behind a
+// Handler serves /api/v2/barong/… and /api/v2/auth/…, and as the former also what
+// gateways make of it, /api/v2/{identity,public,resource}/…. It answers every other
+// path as an unknown route. It reads the raw request target: it must not stand behind a
 // [http.ServeMux], which redirects paths that the gate has to refuse.
 func (d *Door) Handler() http.Handler { return http.HandlerFunc(d.serve) }
 
@@ -164,8 +165,9 @@ type Tokens interface {
 	// request, nil for a session; session then names that session, without being its id.
 	Mint(ctx context.Context, p *gatehouse.Principal, k *gatehouse.Key, session string) (string, error)
 
-	// Bearer checks a JWT that Mint made and returns the uid in it. *[TokenError].
-	Bearer(ctx context.Context, token string) (uid string, err error)
+	// Bearer checks a JWT that Mint made and returns the uid in it, and when it was made,
+	// in whole seconds. *[TokenError].
+	Bearer(ctx context.Context, token string) (uid string, issued time.Time, err error)
 
 	// Sign makes a token that is good for one purpose, to be mailed; id is its jti.
 	Sign(ctx context.Context, purpose, email, uid string, life time.Duration) (token gatehouse.Secret, id string, err error)
@@ -193,7 +195,7 @@ type TokenProblem string
 // The problems of a token.
 const (
 	TokenMalformed TokenProblem = "segments"  // not three segments
-	TokenEncoding  TokenProblem = "encoding"  // a segment is not base64url JSON
+	TokenEncoding  TokenProblem = "encoding"  // the header is not base64url JSON
 	TokenAlgorithm TokenProblem = "algorithm" // not RS256
 	TokenSignature TokenProblem = "raised"    // "Signature verification raised"
 	TokenExpired   TokenProblem = "expired"

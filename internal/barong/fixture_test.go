@@ -182,9 +182,9 @@ func (t tokens) Mint(ctx context.Context, p *gatehouse.Principal, k *gatehouse.K
 	return t.minter.Mint(ctx, assertion.Subject{Principal: *p, Key: k, Scheme: "barong", Session: session})
 }
 
-func (t tokens) Bearer(ctx context.Context, token string) (string, error) {
+func (t tokens) Bearer(ctx context.Context, token string) (string, time.Time, error) {
 	c, err := t.keys.VerifyBarong(ctx, token)
-	return c.UID, tokenError(err)
+	return c.UID, c.IssuedAt, tokenError(err)
 }
 
 func (t tokens) Sign(ctx context.Context, purpose, email, uid string, life time.Duration) (gatehouse.Secret, string, error) {

@@ -130,8 +130,7 @@ func (d *Door) proveSession(ctx context.Context, q *question) (caller, error) {
 // csrfToken is the token that a changing request must carry; nil for one that need not.
 func (d *Door) csrfToken(r *http.Request) (*string, error) {
 	switch strings.ToUpper(r.Method) {
-	case "POST", "PUT", "PATCH", "DELETE", "TRACE":
-	default:
+	case "GET", "HEAD", "OPTIONS":
 		return nil, nil
 	}
 	if d.c.NoCSRF {
@@ -153,6 +152,9 @@ const (
 	maxAuditPath   = 255
 )
 
+// refusalLimits are how many refusals of one account are written down.
+var refusalLimits = []gatehouse.Limit{{Name: "refusals", Count: 10, Period: time.Minute, Burst: 10}}
+
 // permit asks the permissions of the principal's role, and writes down what they want
 // written down and whom they refuse. Service accounts leave no rows, as in Barong.
 func (d *Door) permit(ctx context.Context, q *question, p *gatehouse.Principal) error {
@@ -161,7 +163,15 @@ func (d *Door) permit(ctx context.Context, q *question, p *gatehouse.Principal) 
 	if !v.allowed {
 		verb, outcome = "gate.refuse", gatehouse.OutcomeDenied
 	}
-	if p.Kind == gatehouse.PrincipalAccount && (v.audited || !v.allowed) {
+	write := p.Kind == gatehouse.PrincipalAccount && (v.audited || !v.allowed)
+	if write && !v.allowed {
+		// Whoever registered can be refused as often as they like. The log keeps some.
+		var err error
+		if write, _, err = d.c.Limiter.Take(ctx, "barong:refuse:"+p.Tenant+":"+p.ID, refusalLimits); err != nil {
+			return err
+		}
+	}
+	if write {
 		actor := gatehouse.Actor{Kind: gatehouse.ActorAccount, ID: p.ID, Tenant: p.Tenant, Address: q.peer, UserAgent: q.r.UserAgent()}
 		e := gatehouse.NewEvent(actor, d.c.Now(), verb, p.ID, outcome,
 			gatehouse.Change{Field: "topic", After: topic(v.topic, q.path)},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/barong"
 	scheme "github.com/seed14544106/gatehouse/scheme/barong"
 )
@@ -353,6 +354,60 @@ func TestSessionsEnd(t *testing.T) {
 	h.denied("after 12 hours", h.gate("GET", market, s.with), 401, "authz.client_session_mismatch")
 }
 
+// On purpose: Barong believes what proxies in private networks say, and akamai's field.
+func TestClientAddress(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{door: func(c *barong.Config) {
+		c.Proxies = gate.Proxies{}
+		c.Rules.Restrictions = []barong.Restriction{{Category: "blacklist", Scope: "ip", Value: "192.0.2.1"}, {Category: "blacklist", Scope: "ip_subnet", Value: "127.0.0.0/8"}}
+	}})
+	const path = "api/v2/barong/public/ping"
+	h.denied("everybody is the gateway", h.gate("GET", path, from("192.0.2.1")), 403, "authz.restrict.blacklist")
+	h = open(t, options{door: func(c *barong.Config) {
+		c.Rules.Restrictions = []barong.Restriction{{Category: "blacklist", Scope: "ip", Value: "192.0.2.1"}}
+	}})
+	h.denied("behind a trusted gateway", h.gate("GET", path, from("192.0.2.1")), 401, "authz.restrict.blacklist")
+	h.expect("True-Client-IP", h.gate("GET", path, header("True-Client-IP", "192.0.2.1")), 200, "")
+}
+
+// On purpose: Barong signs for every request.
+func TestGateReusesTokens(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.person("holder@example.com")
+	s := h.signInAs("holder@example.com")
+	first := h.granted("first", h.gate("GET", market, s.with))
+	h.pass(5*time.Second - time.Millisecond)
+	if again := h.granted("soon", h.gate("GET", market, s.with)); again != first {
+		t.Errorf("within five seconds another token:\n%s\n%s", first, again)
+	}
+	h.pass(time.Millisecond)
+	if later := h.granted("later", h.gate("GET", market, s.with)); later == first {
+		t.Error("after five seconds the same token")
+	}
+}
+
+// What expired is kept for a day, and its holder is told.
+func TestGateTellsOfAnExpiredSession(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.person("holder@example.com")
+	told, late := h.signInAs("holder@example.com"), h.signInAs("holder@example.com")
+	purge := func() {
+		t.Helper()
+		if err := h.store.PurgeExpired(t.Context(), h.now().Add(-24*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.pass(30*time.Minute + 2*time.Hour)
+	purge()
+	h.denied("two hours late", h.gate("GET", market, told.with), 401, "authz.client_session_mismatch")
+	h.denied("told once", h.gate("GET", market, told.with), 401, "authz.invalid_session")
+	h.pass(23 * time.Hour)
+	purge()
+	h.denied("a day late", h.gate("GET", market, late.with), 401, "authz.invalid_session")
+}
+
 func TestGateRules(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{door: func(c *barong.Config) {
@@ -404,12 +459,14 @@ func TestGateRefusesAmbiguousPaths(t *testing.T) {
 	for _, path := range []string{
 		"api/v2/barong/public/../resource/users/me", "api/v2/barong/public/%2e%2e/resource", "api/v2//barong/public", "/api/v2/barong/public",
 		"api/v2/barong%2fpublic", "api/v2/barong/public%5c..", "api/v2/barong/public/./x", "api/v2/barong/public%00", "api/v2/barong/public;x=1",
-		"api/v2/barong/public/%252e%252e/resource", "api/v2/barong/public\\x",
+		"api/v2/barong/public/%252e%252e/resource", "api/v2/barong/public\\x", "api/v2/barong/public/%20/%2e%2e", "api/v2/barong/public%23x", "api/v2/barong/public%3bx", "api/v2/barong/public%09",
 	} {
 		h.denied(path, h.gate("GET", path, s.with), 401, "authz.permission_denied")
 	}
 	h.expect("query with dots", h.gate("GET", "api/v2/barong/public/ping?x=/../y"), 200, "")
 	h.expect("slash at the end", h.gate("GET", "api/v2/barong/public/"), 200, "")
+	h.granted("a space", h.gate("GET", market+"/two%20words", s.with))
+	h.denied("a space is part of the segment", h.gate("GET", "api/v2/peatio/market%20", s.with), 401, "authz.invalid_permission")
 	h.denied("no path", h.do("GET", "/api/v2/auth"), 401, "authz.permission_denied")
 	h.denied("root", h.do("GET", "/api/v2/auth/"), 401, "authz.invalid_session")
 	h.expect("not the gate", h.do("GET", "/api/v2/authentication/"+market), 404, `{"error":"Route is not found"}`)

@@ -44,6 +44,8 @@ func TestRoutes(t *testing.T) {
 		"/", "/api/v2", "/api/v2/barong", "/api/v2/barong/identity", "/api/v2/barong/nothing", "/api/v2/barong/identity/ping/x",
 		"/api/v2/barong/identity/../public/ping", "/api/v2//barong/public/ping", "/api/v2/barong/public%2fping", "/api/v3/barong/public/ping",
 		"/api/v2/barong/resource/api_keys/a/b",
+		"/api/v2/barong/public/ping.json", "/api/v2/barong/identity/users/access", "/api/v2/identity", "/api/v2/public", "/api/v2/public?/ping", "/api/v2/%70ublic/ping", "/api/v2/publicity/ping", "/api/v2///public/ping",
+		"/api/v2/public//ping", "/api/v2//public/../resource/users/me", "/api/v2//barong/identity/sessions", "/api/v2/management/timestamp", "/api/v2/admin/api_keys",
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			h.expect(method+" "+target, h.do(method, target), 404, unknown)
@@ -56,6 +58,43 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("a client's mistake is in the log: %s", h.log)
 	}
 	h.refused("long body", h.api("POST", "/identity/sessions", jsonBody(`{"email":"`+strings.Repeat("x", 64<<10)+`"}`)), 413, "server.body_too_large")
+}
+
+// Gateways rewrite clients' addresses to Barong's own, opendax's with two slashes.
+func TestRoutesBehindARewrite(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{door: func(c *barong.Config) {
+		c.Rules.Block = []string{"api/v2/barong/identity/version"}
+		c.Rules.Restrictions = []barong.Restriction{{Category: "blocklogin", Scope: "ip", Value: "192.88.99.1"}}
+	}})
+	a, s, _ := h.holderOf("holder@example.com")
+	for range 2 {
+		h.key(a, gatehouse.NewKey{})
+	}
+	bearer := h.gate("GET", "api/v2/barong/resource/api_keys", s.with).header.Get("Authorization")
+	link := "<" + h.url + "/api/v2/barong/resource/api_keys?limit=1&page=2>"
+	for _, root := range []string{"/api/v2/", "/api/v2//"} {
+		h.expect(root, h.do("GET", root+"public/ping"), 200, `{"ping":"pong"}`)
+		h.expect(root+" slash at the end", h.do("GET", root+"identity/ping/"), 200, `{"ping":"pong"}`)
+		h.refused(root+" wrong verb", h.do("PUT", root+"public/ping"), 500, "server.internal_error")
+		h.refused(root+" parameters", h.do("POST", root+"identity/sessions?email=x"), 422, "identity.session.missing_password")
+		h.refused(root+" blocklogin", h.do("POST", root+"identity/sessions", from("192.88.99.1")), 401, "authz.restrict.blocklogin")
+		h.expect(root+" blocklogin elsewhere", h.do("GET", root+"identity/ping", from("192.88.99.1")), 200, `{"ping":"pong"}`)
+		h.refused(root+" block", h.do("GET", root+"identity/version"), 401, "authz.permission_denied")
+		if got := h.do("GET", root+"public/ping", header("Origin", "https://exchange.example")).header.Get("Access-Control-Allow-Origin"); got != "*" {
+			t.Errorf("%s CORS: %q", root, got)
+		}
+		for what, with := range map[string]with{"bearer": header("Authorization", bearer), "session": s.with} {
+			got := h.do("GET", root+"resource/api_keys?limit=1", with)
+			if got.status != 200 || !strings.Contains(got.header.Get("Link"), link) {
+				t.Errorf("%s %s: %v, Link %q, want %s", root, what, got, got.header.Get("Link"), link)
+			}
+		}
+		h.refused(root+" nobody", h.do("GET", root+"resource/users/me"), 401, "authz.invalid_session")
+	}
+	// The gate judges the address that the client used, and no other.
+	h.denied("gate", h.gate("GET", "api/v2/public/ping"), 401, "authz.invalid_session")
+	h.denied("gate, two slashes", h.gate("GET", "api/v2//public/ping"), 401, "authz.permission_denied")
 }
 
 func TestCORS(t *testing.T) {
@@ -84,6 +123,9 @@ func TestCORS(t *testing.T) {
 		t.Errorf("call of no other origin: %v", got)
 	}
 	h.denied("the gate answers no preflight", h.gate("OPTIONS", market, origin, preflight), 401, "authz.invalid_session")
+	if got := h.gate("GET", "api/v2/barong/public/ping", origin).header.Get("Access-Control-Allow-Origin"); got != "" {
+		t.Errorf("the gate lets the origin %q in", got)
+	}
 
 	one := open(t, options{door: func(c *barong.Config) { c.CORSOrigins = []string{"https://exchange.example"} }})
 	if got := one.api("GET", "/public/ping", origin).header.Get("Access-Control-Allow-Origin"); got != "https://exchange.example" {
@@ -268,8 +310,10 @@ func TestRegisterRefusals(t *testing.T) {
 		{"long name", account(`"username":"abcdefghijklm"`), []string{"username.too_long"}},
 		{"odd name", account(`"username":"ab-cd"`), []string{"username.invalid"}},
 		{"requirements", `{"email":"a@example.com","password":"lower"}`, []string{"password.requirements"}},
+		{"one good line", `{"email":"a@example.com","password":"` + password + `\nx"}`, []string{"password.requirements"}},
 		{"weak", `{"email":"a@example.com","password":"Aa1aaaaa"}`, []string{"password.weak"}},
 		{"long", `{"email":"a@example.com","password":"` + password + strings.Repeat("x7Q!", 14) + `"}`, []string{"password.too_long"}},
+		{"all at once", `{"email":"nobody","password":"lower","username":"abc","data":"{"}`, []string{"email.invalid", "username.too_short", "password.requirements", "data.invalid_format"}},
 		{"data", account(`"data":"{"`), []string{"data.invalid_format"}},
 		{"long data", account(`"data":"\"` + strings.Repeat("x", 1024) + `\""`), []string{"data.too_long"}},
 	} {
@@ -340,6 +384,8 @@ func TestMailedTokens(t *testing.T) {
 	h.refused("missing", h.api("POST", "/identity/users/email/confirm_code"), 422, "identity.user.missing_token", "identity.user.empty_token")
 	h.refused("blank", confirm(""), 422, "identity.user.empty_token")
 	h.refused("junk", confirm("junk"), 422, "jwt.decode_and_verify.segments")
+	h.refused("no header", confirm("a.b.c"), 422, "jwt.decode_and_verify.encoding")
+	h.refused("nothing but a header", confirm(token[:strings.Index(token, ".")]+".b.c"), 422, "jwt.decode_and_verify.raised")
 	h.refused("signature", confirm(token[:len(token)-4]+"AAAA"), 422, "jwt.decode_and_verify.raised")
 	h.refused("other purpose", reset(token), 422, "jwt.decode_and_verify.claims")
 	unknown, _, err := h.keys.SignPurpose(t.Context(), "confirmation", purposeClaims("new@example.com"), time.Hour)
@@ -405,6 +451,24 @@ func TestConfirmationIsNoWayAroundTheFactor(t *testing.T) {
 	got = h.api("POST", "/identity/users/email/confirm_code", jsonBody(`{"token":"`+token+`"}`))
 	if got.status != 201 || !strings.Contains(got.body, `"state":"active"`) || strings.Contains(got.body, "csrf_token") || got.cookie() != nil {
 		t.Errorf("%v %v", got, got.cookie())
+	}
+}
+
+func TestRegisterIsThrottled(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	post := func(i int) reply {
+		return h.api("POST", "/identity/users", jsonBody(fmt.Sprintf(`{"email":"a%d@example.com","password":%q}`, i, password)))
+	}
+	for i := range 30 {
+		if got := post(i); got.status != 201 {
+			t.Fatalf("account %d: %v", i, got)
+		}
+	}
+	got := post(30)
+	h.refused("one more", got, 429, "identity.user.too_many_attempts")
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
 }
 

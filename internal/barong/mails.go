@@ -136,7 +136,10 @@ func (d *Door) issue(ctx context.Context, purpose, address string, record func(i
 	if err != nil {
 		return a, none, err
 	}
-	ok, _, err := d.c.Limiter.Take(ctx, "barong:mail:"+a.Tenant+":"+a.ID, mailLimits)
+	// One budget for each purpose, and only mail that is sent is charged to it: who asks
+	// for the one kind must not use up the other.
+	budget := "barong:mail:" + purpose + ":" + a.Tenant + ":" + a.ID
+	ok, _, err := d.c.Limiter.Take(ctx, budget, mailLimits)
 	if err != nil || !ok {
 		return a, none, err
 	}
@@ -146,7 +149,7 @@ func (d *Door) issue(ctx context.Context, purpose, address string, record func(i
 	}
 	err = record(id, d.c.Now().Add(d.c.MailLife))
 	if errors.Is(err, gatehouse.ErrNotFound) {
-		return a, none, nil
+		return a, none, d.c.Limiter.Refund(ctx, budget, mailLimits)
 	}
 	return a, token, err
 }

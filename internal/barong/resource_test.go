@@ -262,6 +262,9 @@ func TestLabels(t *testing.T) {
 	h.refused("ordering", h.api("GET", "/resource/labels?ordering=up", s.with), 422, "resource.labels.invalid_ordering")
 	h.expect("one", h.api("GET", "/resource/labels/email", s.with), 200, email)
 	h.refused("unknown", h.api("GET", "/resource/labels/nothing", s.with), 404, "record.not_found")
+	for method, path := range map[string]string{"POST": "", "PATCH": "/colour", "DELETE": "/colour"} {
+		h.refused(method, h.api(method, "/resource/labels"+path, s.with), 500, "server.internal_error")
+	}
 }
 
 func TestActivity(t *testing.T) {
@@ -275,6 +278,12 @@ func TestActivity(t *testing.T) {
 	f := h.protect(s)
 	h.api("POST", "/identity/sessions", jsonBody(`{"email":"holder@example.com","password":"`+password+`","otp_code":"abc"}`))
 	h.api("POST", "/resource/api_keys", s.with, jsonBody(`{"algorithm":"HS256","totp_code":"`+f.code()+`"}`))
+	h.refused("wrong code for a key", h.api("POST", "/resource/api_keys", s.with, jsonBody(`{"algorithm":"HS256","totp_code":"abc"}`)), 422, "resource.api_key.invalid_totp")
+	_, refused, err := h.store.ListEvents(t.Context(), gatehouse.EventQuery{Tenant: gatehouse.DefaultTenant, Verbs: []string{account.VerbStepUp}})
+	if err != nil || refused != 1 {
+		t.Errorf("%d events of refused step-ups, %v", refused, err)
+	}
+	h.refused("wrong code", h.api("POST", "/resource/otp/verify", s.with, jsonBody(`{"code":"abc"}`)), 422, "resource.otp.invalid")
 	get := func(path string) reply { return h.api("GET", "/resource/users/activity/"+path, s.with) }
 	type item struct{ Topic, Action, Result string }
 	list := func(path string) string {
@@ -291,15 +300,16 @@ func TestActivity(t *testing.T) {
 		return strings.Join(lines, "\n")
 	}
 	const session = "session login::2fa failed\nsession login failed\nsession login succeed"
+	const wrong = "otp verify 2FA code failed\n"
 	const otp = "otp enable 2FA succeed\notp request QR code for 2FA succeed"
 	for path, want := range map[string]string{
-		"session": session, "otp": otp, "account": "account signup succeed",
-		"all":                      "session login::2fa failed\n" + otp + "\nsession login failed\nsession login succeed\naccount signup succeed",
-		"all?result=failed":        "session login::2fa failed\nsession login failed",
+		"session": session, "otp": wrong + otp, "account": "account signup succeed",
+		"all":                      wrong + "session login::2fa failed\n" + otp + "\nsession login failed\nsession login succeed\naccount signup succeed",
+		"all?result=failed":        wrong + "session login::2fa failed\nsession login failed",
 		"session?result=succeed":   "session login succeed",
-		"all?limit=1&page=2":       "otp enable 2FA succeed",
+		"all?limit=1&page=2":       "session login::2fa failed",
 		"all?page=9":               "",
-		"all?time_from=1584524035": "session login::2fa failed\notp enable 2FA succeed",
+		"all?time_from=1584524035": wrong + "session login::2fa failed\notp enable 2FA succeed",
 		"otp?time_to=1584524035":   "otp request QR code for 2FA succeed",
 	} {
 		if got := list(path); got != want {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +18,9 @@ import (
 )
 
 const (
-	rootAPI  = "/api/v2/barong"
-	rootGate = "/api/v2/auth"
+	rootAPI      = "/api/v2/barong"
+	rootGate     = "/api/v2/auth"
+	rootInternal = "/api/v2/" // where Barong itself listens for what clients know as rootAPI
 
 	bodyLimit = 64 << 10
 	noBody    = -1 // the body is not read
@@ -104,9 +106,47 @@ func table() []route {
 	return routes
 }
 
+// opensSession reports whether the route answers with a session cookie.
+func (r *route) opensSession() bool {
+	return r.method == http.MethodPost && slices.Contains([]string{
+		"/barong/identity/sessions", "/barong/identity/users", "/barong/identity/users/email/confirm_code",
+	}, r.path)
+}
+
+// crossSite reports whether a browser says that another site sent the request, and that
+// site is not one of the configured origins. Such a page could sign its visitor in to
+// an account of its own (login CSRF); SameSite does not keep a cookie from being set.
+func (d *Door) crossSite(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") == "cross-site" && !slices.Contains(d.c.CORSOrigins, r.Header.Get("Origin"))
+}
+
+// modules are the parts of Barong's API that are served here.
+var modules = []string{"identity", "public", "resource"}
+
+// external gives a request back the address that its client used, where a gateway has
+// rewritten /api/v2/barong/<module>/… to Barong's own /api/v2/<module>/…, or with a
+// prefix rule like that of opendax to /api/v2//<module>/…: rules and links speak of
+// clients' addresses. Other requests stay as they are.
+func external(r *http.Request) *http.Request {
+	rest, found := strings.CutPrefix(r.RequestURI, rootInternal)
+	rest = strings.TrimPrefix(rest, "/")
+	if !found || !slices.ContainsFunc(modules, func(m string) bool { return strings.HasPrefix(rest, m+"/") }) {
+		return r
+	}
+	target := rootAPI + "/" + rest
+	u, err := url.ParseRequestURI(target)
+	if err != nil {
+		return r
+	}
+	out := *r
+	out.RequestURI, out.URL = target, u
+	return &out
+}
+
 // serve finds the route of a raw target and runs it within its limits.
 func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	r = external(r)
 	path, ok := gate.CanonicalPath(r.RequestURI)
 	if raw, _, _ := strings.Cut(r.RequestURI, "?"); gate.UnderPrefix(raw, rootGate) {
 		// The gate answers ambiguous targets itself.
@@ -127,6 +167,10 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request) {
 	case found == nil:
 		// Barong's library raises here, and Barong answers what it answers to that.
 		d.refuse(w, r, contentJSON, refuse(http.StatusInternalServerError, codeInternal))
+		return
+	}
+	if found.opensSession() && d.crossSite(r) {
+		d.refuse(w, r, contentJSON, refuse(http.StatusForbidden, "authz.cross_site"))
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), found.timeout)

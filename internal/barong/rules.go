@@ -5,6 +5,7 @@ package barong
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -134,7 +135,13 @@ func (x Restriction) compile() (restriction, error) {
 			out.network = netip.PrefixFrom(a, a.BitLen())
 		}
 	case out.scope == "ip_subnet":
-		if out.network, err = netip.ParsePrefix(x.Value); err == nil {
+		out.network, err = netip.ParsePrefix(x.Value)
+		switch {
+		case err != nil:
+		case out.network.Addr().Is4In6():
+			// Addresses are compared unmapped: such a network would hold none.
+			err = errors.New("an IPv4 network is written as IPv4")
+		default:
 			out.network = out.network.Masked()
 		}
 	}
@@ -168,7 +175,8 @@ func (rs *rules) screen(path string, peer netip.Addr) error {
 func (rs *rules) restrict(path string, peer netip.Addr) error {
 	for _, x := range rs.restrictions {
 		switch {
-		case x.scope != "all" && !x.network.Contains(peer):
+		case x.scope != "all" && !x.network.Contains(peer) && (peer.IsValid() || x.category == "whitelist"):
+			// A client whose address cannot be read may be the one that is meant.
 		case x.category == "whitelist":
 			return nil
 		case x.category != "blocklogin" || path == pathSignIn:

@@ -41,7 +41,7 @@ func (d *Door) register(ctx context.Context, c *call) (answer, error) {
 		return answer{}, refuse(http.StatusUnprocessableEntity, code)
 	}
 	if err != nil {
-		return answer{}, say(err, "")
+		return answer{}, say(err, kindUser+".too_many_attempts")
 	}
 	if a.State == gatehouse.PrincipalPending {
 		// The account is there: a full queue must not make its holder register again,

@@ -30,7 +30,7 @@ func (p *parts) openDoor(c *config.Config, version string, log *slog.Logger) err
 	}
 	minter := assertion.NewMinter(assertion.MinterConfig{Keys: p.keys, Profile: assertion.Barong, Lifetime: c.Barong.JWTLifetime.Truncate(time.Second)})
 	p.door, err = barong.New(barong.Config{
-		Gate: p.gateOnly, Keys: p.authority, Accounts: p.directory, Audit: p.store, Limiter: p.guesses,
+		Gate: p.gateOnly, Keys: p.authority, Accounts: p.directory, Audit: p.store, Limiter: p.codes,
 		Tokens: tokens{keys: p.keys, minter: minter}, Mailer: post, Proxies: p.proxies, Rules: rules, Policy: passwordPolicy(c), Tenant: p.tenant,
 		Window: c.Barong.NonceWindow, SecretFormat: c.Barong.SecretFormat, SessionName: c.Barong.SessionName, SessionIdle: c.SessionIdle,
 		NoCSRF: !c.Barong.CSRF, Domain: cmp.Or(c.Barong.Domain, c.PublicURL, "http://"+c.Listen), AppName: c.Barong.AppName,

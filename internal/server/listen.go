@@ -92,7 +92,11 @@ func cutUnix(addr string) (path string, ok bool) {
 // closing ends a connection with the answer that is written while the process drains.
 func (f *face) closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&lastAnswer{ResponseWriter: w, draining: f.draining}, r)
+		last := &lastAnswer{ResponseWriter: w, draining: f.draining}
+		h.ServeHTTP(last, r)
+		if !last.begun { // an answer of which nothing was written, such as a gate's
+			last.WriteHeader(http.StatusOK)
+		}
 	})
 }
 

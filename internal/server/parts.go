@@ -32,7 +32,8 @@ type parts struct {
 	proxies   gate.Proxies
 	authority *gatehouse.Authority // every scheme
 	gateOnly  *gatehouse.Authority // Barong's scheme alone
-	guesses   *memory.Limiter      // of passwords, codes and mail: strangers fill it, so it is not the keys' own
+	guesses   *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
+	codes     *memory.Limiter      // of second factors and mail, which only existing accounts touch
 	directory *account.Directory
 	keys      *assertion.Keys
 	door      *barong.Door
@@ -56,9 +57,13 @@ func (p *parts) ping(ctx context.Context) error {
 	return nil
 }
 
-// purge deletes sessions and tickets that have expired.
+// keepDead is how long what has expired is kept: as long as Barong keeps a session, so
+// that who comes back within a day is told that the session ended.
+const keepDead = 24 * time.Hour
+
+// purge deletes sessions and tickets that have long expired.
 func (p *parts) purge(ctx context.Context, now time.Time) error {
-	return p.store.PurgeExpired(ctx, now)
+	return p.store.PurgeExpired(ctx, now.Add(-keepDead))
 }
 
 // assemble opens the store, the keyring and everything on top. Where it fails, it
@@ -143,7 +148,7 @@ func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Ke
 	if p.gateOnly, err = gatehouse.New(ctx, gateOnly); err != nil {
 		return err
 	}
-	p.guesses = memory.NewLimiter(0, nil)
+	p.guesses, p.codes = memory.NewLimiter(0, nil), memory.NewLimiter(0, nil)
 	return p.openDirectory(c, kr, sealer)
 }
 
@@ -153,7 +158,7 @@ func (p *parts) openDirectory(c *config.Config, kr *seal.Keyring, sealer *seal.S
 		return fmt.Errorf("account.password_pattern: %w", err)
 	}
 	p.directory, err = account.New(account.Config{
-		Store: p.store, Sessions: p.store, Tickets: p.store, Audit: p.store, Sealer: sealer, Limiter: p.guesses,
+		Store: p.store, Sessions: p.store, Tickets: p.store, Audit: p.store, Sealer: sealer, Limiter: p.guesses, Codes: p.codes,
 		Hasher: account.NewHasher(account.HasherConfig{}), Policy: policy, Pepper: kr.Derive("recovery-code"),
 		Issuer: c.Barong.AppName, UIDPrefix: c.Barong.UIDPrefix, Idle: c.SessionIdle, Absolute: c.SessionAbsolute, Tenant: p.tenant,
 	})
@@ -178,14 +183,14 @@ func (p *parts) openKeys(ctx context.Context, c *config.Config, sealer *seal.Sea
 	return nil
 }
 
-// firstAdmin makes the first administrator that the configuration names, on a store
-// without accounts, and returns its e-mail address.
+// firstAdmin makes the first administrator that the configuration names, where there is
+// none, and returns its e-mail address.
 func (p *parts) firstAdmin(ctx context.Context, c *config.Config) (string, error) {
 	if c.AdminEmail == "" {
 		return "", nil
 	}
-	_, accounts, err := p.store.ListAccounts(ctx, account.Query{Tenant: p.tenant, Limit: 1})
-	if err != nil || accounts > 0 {
+	there, err := p.directory.HasAdministrator(ctx)
+	if err != nil || there {
 		return "", err
 	}
 	password := gatehouse.NewSecret(c.AdminPassword)
@@ -193,6 +198,9 @@ func (p *parts) firstAdmin(ctx context.Context, c *config.Config) (string, error
 		if password, err = readSecretFile("admin.password_file", c.AdminPasswordFile); err != nil {
 			return "", err
 		}
+	}
+	if password.Empty() {
+		return "", errors.New("admin.email is set, and neither admin.password nor admin.password_file holds a password")
 	}
 	a, err := p.directory.CreateAccount(ctx, gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: p.tenant}, account.NewAccount{
 		Email: c.AdminEmail, Role: "superadmin", State: gatehouse.PrincipalActive, Password: password,

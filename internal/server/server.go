@@ -34,6 +34,10 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 		return err
 	}
 	defer p.close()
+	made, err := p.firstAdmin(ctx, &c)
+	if err != nil {
+		return fmt.Errorf("make first administrator: %w", err)
+	}
 	faces, err := p.listen(&c)
 	if err != nil {
 		return err
@@ -43,7 +47,7 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 		go func() { failed <- f.serve() }()
 	}
 	p.ready.Store(true)
-	if err := p.greet(ctx, &c, faces, out); err != nil {
+	if err := p.greet(ctx, &c, faces, made, out); err != nil {
 		return errors.Join(err, drainAll(ctx, faces))
 	}
 	go p.sweep(ctx)
@@ -101,9 +105,14 @@ func (p *process) public() http.Handler {
 	gate.Mount(mux, []gate.Route{{Pattern: "GET /.well-known/jwks.json", MaxBody: 1, Timeout: 5 * time.Second, Handler: p.jwks}})
 	door := p.door.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The mux would redirect an ambiguous path to a clean one; the door must see it.
+		// The mux would redirect an ambiguous path to a clean one. The door must see it,
+		// and elsewhere it is nothing.
 		if strings.HasPrefix(r.RequestURI, "/api/v2/") {
 			door.ServeHTTP(w, r)
+			return
+		}
+		if _, ok := gate.CanonicalPath(r.RequestURI); !ok {
+			http.Error(w, "the path can be read in two ways", http.StatusBadRequest)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -164,9 +173,10 @@ func (p *process) jwks(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(set)
 }
 
-// greet says where the process listens, and, while there is no account, how the first
-// administrator is made: by the configuration, or with a one-time link.
-func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, out io.Writer) error {
+// greet says where the process listens, and which first administrator the configuration
+// made (made; empty: none) or, while there is no account, how one is made with a
+// one-time link.
+func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, made string, out io.Writer) error {
 	base := strings.TrimSuffix(p.publicURL, "/")
 	if c.PublicURL == "" {
 		base = "http://" + faces[0].listener.Addr().String()
@@ -176,16 +186,12 @@ func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, ou
 	if c.OpsListen != "" {
 		fmt.Fprintf(&b, "Metrics and health on http://%s\n", faces[len(faces)-1].listener.Addr())
 	}
-	made, err := p.firstAdmin(ctx, c)
-	if err != nil {
-		return fmt.Errorf("make first administrator: %w", err)
-	}
 	if made != "" {
 		fmt.Fprintf(&b, "The first administrator is %s\n", made)
 	} else if err := p.invite(ctx, &b, base); err != nil {
 		return err
 	}
-	_, err = io.WriteString(out, b.String())
+	_, err := io.WriteString(out, b.String())
 	return err
 }
 

@@ -26,12 +26,12 @@ func (t tokens) Mint(ctx context.Context, p *gatehouse.Principal, k *gatehouse.K
 }
 
 // Bearer implements [barong.Tokens].
-func (t tokens) Bearer(ctx context.Context, token string) (string, error) {
+func (t tokens) Bearer(ctx context.Context, token string) (string, time.Time, error) {
 	c, err := t.keys.VerifyBarong(ctx, token)
 	if err != nil {
-		return "", tokenError(err)
+		return "", time.Time{}, tokenError(err)
 	}
-	return c.UID, nil
+	return c.UID, c.IssuedAt, nil
 }
 
 // Sign implements [barong.Tokens].
