@@ -198,7 +198,8 @@ func (k *Keys) begin(alg string) *making {
 	k.making[alg] = m
 	k.wg.Go(func() {
 		m.key, m.err = k.make(k.ctx, alg)
-		if m.err != nil {
+		// What Close broke off is no news.
+		if m.err != nil && k.ctx.Err() == nil {
 			k.log.Warn("no signing key yet", "algorithm", alg, "error", m.err)
 		}
 		k.mu.Lock()
