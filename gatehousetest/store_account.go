@@ -94,7 +94,11 @@ func accountTaken(t *testing.T, h *house) {
 		fresh.ID, fresh.UID, fresh.Email = name("account"), name("uid"), name("mail")
 		copyName(&fresh)
 		h.unchanged(t, "insert with a taken "+what, gatehouse.ErrExists, func(e *gatehouse.Event) error {
-			return h.InsertAccount(t.Context(), &fresh, nil, e)
+			err := h.InsertAccount(t.Context(), &fresh, nil, e)
+			if err != nil && (strings.Contains(err.Error(), a.Email) || strings.Contains(err.Error(), a.UID)) {
+				t.Errorf("the error tells a value: %v", err)
+			}
+			return err
 		})
 		if what == "id" {
 			continue
@@ -113,6 +117,10 @@ func accountTaken(t *testing.T, h *house) {
 		foreign.UID, foreign.Email, foreign.Username = "", "", ""
 		must(t, h.UpdateAccount(t.Context(), &foreign, account.Effects{}, other.event("account.update", foreign.ID)))
 	}
+	elsewhere := account.Account{ID: a.ID, Tenant: other.tenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive}
+	other.unchanged(t, "insert with the id of another tenant's account", gatehouse.ErrExists, func(e *gatehouse.Event) error {
+		return h.InsertAccount(t.Context(), &elsewhere, nil, e)
+	})
 	h.mustReadAccount(t, a)
 	h.mustReadAccount(t, b)
 	errs := attempts(10, func(int) error {
@@ -139,6 +147,10 @@ func accountUnstorable(t *testing.T, h *house) {
 				return h.UpdateAccount(t.Context(), &bad, account.Effects{}, e)
 			})
 		}
+		fresh := account.Account{ID: text, Tenant: h.tenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive}
+		h.unchanged(t, label("insert with id %q", text), nil, func(e *gatehouse.Event) error {
+			return h.InsertAccount(t.Context(), &fresh, nil, e)
+		})
 	}
 	for what, spoil := range map[string]func(*account.Account){
 		"no kind":    func(a *account.Account) { a.Kind = gatehouse.PrincipalInvalid },

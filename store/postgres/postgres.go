@@ -29,8 +29,9 @@ import (
 
 // Options are the settings of a database. The zero value is good.
 type Options struct {
-	// MaxConns is how many connections are open at most; zero: four for each processor,
-	// 8 at least. Writes use half of them, so that they cannot keep reads waiting.
+	// MaxConns is how many connections are open at most, 2 at least; zero: four for each
+	// processor, 8 at least. Writes use half of them, so that they cannot keep reads
+	// waiting.
 	MaxConns int
 
 	// AllowUnsafe opens a database whose server may forget what it has acknowledged:

@@ -78,7 +78,17 @@ func (c *conn) bind(args []any) []driver.NamedValue {
 }
 
 // Query implements sqlstore.Querier.
-func (c *conn) Query(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) (err error) {
+func (c *conn) Query(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
+	return c.query(ctx, text, args, all, each)
+}
+
+// How many rows a query reads.
+const (
+	all = -1
+	one = 1 // the statement is not asked for a second row, which costs a step
+)
+
+func (c *conn) query(ctx context.Context, text string, args []any, rowsMost int, each func(sqlstore.Row) error) (err error) {
 	s, release, err := c.prepare(text)
 	if err != nil {
 		return err
@@ -103,7 +113,7 @@ func (c *conn) Query(ctx context.Context, text string, args []any, each func(sql
 	} else {
 		row = row[:n]
 	}
-	for {
+	for n := 0; n != rowsMost; n++ {
 		// The driver watches ctx only up to the first row.
 		if err := ctx.Err(); err != nil {
 			return err
@@ -118,6 +128,7 @@ func (c *conn) Query(ctx context.Context, text string, args []any, each func(sql
 			return err
 		}
 	}
+	return nil
 }
 
 // Exec implements sqlstore.Querier.

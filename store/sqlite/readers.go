@@ -18,6 +18,7 @@ type readers struct {
 	name   string
 	places chan struct{}
 	closed chan struct{}
+	ending sync.Once
 
 	mu   sync.Mutex
 	idle []*conn // the last one used is the next one: its pages are at hand
@@ -40,7 +41,7 @@ func newReaders(path string, n int) *readers {
 }
 
 // query waits for a place as long as wait lasts, and reads with ctx.
-func (r *readers) query(wait, ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
+func (r *readers) query(wait, ctx context.Context, text string, args []any, most int, each func(sqlstore.Row) error) error {
 	c, err := r.acquire(wait)
 	if err != nil {
 		return err
@@ -48,7 +49,7 @@ func (r *readers) query(wait, ctx context.Context, text string, args []any, each
 	fine := false
 	// A connection that was interrupted, or whose caller panics, is not used again.
 	defer func() { r.release(c, fine) }()
-	err = c.Query(ctx, text, args, each)
+	err = c.query(ctx, text, args, most, each)
 	fine = ctx.Err() == nil
 	return err
 }
@@ -105,20 +106,16 @@ func (r *readers) release(c *conn, fine bool) {
 	<-r.places
 }
 
-// close waits for the reads that run.
-func (r *readers) close() error {
-	select {
-	case <-r.closed:
-		return nil
-	default:
-	}
-	close(r.closed)
-	for range cap(r.places) {
-		r.places <- struct{}{}
-	}
-	var errs []error
-	for c := r.pop(); c != nil; c = r.pop() {
-		errs = append(errs, c.close())
-	}
-	return errors.Join(errs...)
+// close waits for the reads that run. A second call waits for the first.
+func (r *readers) close() (err error) {
+	r.ending.Do(func() {
+		close(r.closed)
+		for range cap(r.places) {
+			r.places <- struct{}{}
+		}
+		for c := r.pop(); c != nil; c = r.pop() {
+			err = errors.Join(err, c.close())
+		}
+	})
+	return err
 }

@@ -95,13 +95,13 @@ type engine struct {
 }
 
 func (e *engine) Query(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
-	return e.readers.query(ctx, ctx, text, args, each)
+	return e.readers.query(ctx, ctx, text, args, all, each)
 }
 
 // Point watches ctx only until a connection is free: the statement takes microseconds,
 // and a watch as long again.
 func (e *engine) Point(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
-	return e.readers.query(ctx, context.Background(), text, args, each)
+	return e.readers.query(ctx, context.Background(), text, args, one, each)
 }
 
 func (e *engine) Write(ctx context.Context, _ string, change func(context.Context, sqlstore.Querier) error) error {

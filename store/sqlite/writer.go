@@ -24,7 +24,7 @@ type writer struct {
 	queue chan *write
 	ended chan struct{}
 
-	gate   sync.RWMutex // held for reading while a write is put into the queue
+	entry  sync.RWMutex // held for reading while a write is put into the queue
 	closed bool
 }
 
@@ -111,8 +111,8 @@ func (w *writer) enqueue(one *write) error {
 	if err := one.ctx.Err(); err != nil {
 		return err
 	}
-	w.gate.RLock()
-	defer w.gate.RUnlock()
+	w.entry.RLock()
+	defer w.entry.RUnlock()
 	if w.closed {
 		return errClosed
 	}
@@ -126,10 +126,10 @@ func (w *writer) enqueue(one *write) error {
 
 // close ends the writer after what is queued.
 func (w *writer) close() error {
-	w.gate.Lock()
+	w.entry.Lock()
 	already := w.closed
 	w.closed = true
-	w.gate.Unlock()
+	w.entry.Unlock()
 	if !already {
 		close(w.queue)
 	}

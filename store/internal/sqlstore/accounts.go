@@ -26,6 +26,8 @@ const (
 		"totp_version = $19, created = $20, updated = $21, version = version + 1 " +
 		"WHERE id = $1 AND tenant = $2 AND version = $22"
 
+	takenAccount = "SELECT 1 FROM accounts WHERE id = $1"
+
 	hasAccount = "SELECT 1 FROM accounts WHERE tenant = $1 AND id = $2"
 
 	// Steps of a later secret are later than all steps of an earlier one.
@@ -75,6 +77,9 @@ func (db *DB) ListAccounts(ctx context.Context, q account.Query) ([]account.Acco
 	if q.State != "" {
 		s.and("state =", string(q.State))
 	}
+	if q.Role != "" {
+		s.and("role =", q.Role)
+	}
 	var accounts []account.Account
 	total, err := db.page(ctx, accountColumns, s, "a.created, a.id", q.Offset, q.Limit, func(r Row) error {
 		c := columnsOf(r)
@@ -99,7 +104,15 @@ func (db *DB) InsertAccount(ctx context.Context, a *account.Account, take *accou
 		if err := spend(ctx, tx, take); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, insertAccount, args...)
+		// The primary key would let another tenant have the id.
+		taken, err := has(ctx, tx, takenAccount, a.ID)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return gatehouse.ErrExists
+		}
+		_, err = exec(ctx, tx, insertAccount, args...)
 		return err
 	})
 }

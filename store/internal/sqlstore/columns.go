@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -174,11 +175,14 @@ func list[T any](c *columns, text string) []T {
 	var out []T
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields() // a field that is not understood may be one that forbids
-	if err := d.Decode(&out); err != nil || d.More() {
-		c.spoil("is not the list it should be")
-		return nil
+	err := d.Decode(&out)
+	if err == nil {
+		if _, after := d.Token(); after == io.EOF {
+			return out
+		}
 	}
-	return out
+	c.spoil("is not the list it should be")
+	return nil
 }
 
 // The other direction: what is stored.

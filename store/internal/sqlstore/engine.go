@@ -49,15 +49,16 @@ type Engine interface {
 	// Query reads as [Querier] does, what was last acknowledged. It ends with ctx.
 	Query(ctx context.Context, text string, args []any, each func(Row) error) error
 
-	// Point is Query for a statement that reads a row or two by an index. An engine
+	// Point is Query for a statement that selects at most one row by an index. An engine
 	// for which watching ctx costs more than such a statement may look at it only
 	// before it begins.
 	Point(ctx context.Context, text string, args []any, each func(Row) error) error
 
 	// Write runs change in one transaction that is as if it ran alone (serializable).
 	// It returns nil only when the change is durable; after any other error but those
-	// of change it may be durable. It calls change again where the transaction
-	// could not be had or change returned [ErrAgain]. chain names the chain of events
+	// of change it may be durable. It calls change again where the transaction could
+	// not be had or change returned [ErrAgain]; where transactions exclude each other
+	// neither happens. chain names the chain of events
 	// that change adds to, empty for none: changes to one chain cannot overlap, so an
 	// engine may queue them.
 	Write(ctx context.Context, chain string, change func(ctx context.Context, tx Querier) error) error

@@ -64,6 +64,18 @@ func exec(ctx context.Context, tx Querier, text string, args ...any) (int64, err
 	return tx.Exec(ctx, text, args)
 }
 
+// has reports, inside a change, whether a statement selects any row.
+func has(ctx context.Context, tx Querier, text string, args ...any) (found bool, err error) {
+	if !allStorable(args) {
+		return false, errUnstorable
+	}
+	err = tx.Query(ctx, text, args, func(Row) error {
+		found = true
+		return nil
+	})
+	return found, err
+}
+
 // read calls each for the rows that a statement selects by comparing its arguments.
 // An argument that no row can hold selects none, in every engine.
 func (db *DB) read(ctx context.Context, text string, args []any, each func(Row) error) error {

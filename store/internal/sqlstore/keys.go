@@ -184,15 +184,15 @@ func (db *DB) UpdateKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Even
 	})
 }
 
-// missed tells why an update guarded by a version touched no row.
-func missed(ctx context.Context, tx Querier, has string, tenant, id string) error {
-	answer := gatehouse.ErrNotFound
-	err := tx.Query(ctx, has, []any{tenant, id}, func(Row) error {
-		answer = gatehouse.ErrConflict
-		return nil
-	})
-	if err != nil {
+// missed tells why an update guarded by a version touched no row. text selects the row
+// by tenant and id.
+func missed(ctx context.Context, tx Querier, text, tenant, id string) error {
+	there, err := has(ctx, tx, text, tenant, id)
+	switch {
+	case err != nil:
 		return err
+	case there:
+		return gatehouse.ErrConflict
 	}
-	return answer
+	return gatehouse.ErrNotFound
 }

@@ -5,9 +5,8 @@
 -- microseconds since 1970 UTC, 0 for none. Lists are JSON text, empty for none. Bytes
 -- that may be empty may be NULL: one engine stores empty bytes as NULL.
 
--- What a look-up of a key reads comes first: it stands together.
 CREATE TABLE accounts (
-    id             TEXT   NOT NULL PRIMARY KEY,
+    id             TEXT   NOT NULL,
     tenant         TEXT   NOT NULL,
     kind           TEXT   NOT NULL,
     uid            TEXT   NOT NULL,
@@ -31,8 +30,11 @@ CREATE TABLE accounts (
     password_hash  TEXT   NOT NULL,
     labels         TEXT   NOT NULL,
     data           TEXT   NOT NULL,
-    UNIQUE (tenant, id)
+    PRIMARY KEY (tenant, id)
 );
+-- All that a look-up of a key reads of an account: it need not go on to the row. Ids are
+-- unique over all tenants all the same; the insert sees to it.
+CREATE INDEX accounts_principal ON accounts (id, kind, uid, email, username, role, level, state, referral, otp, version);
 CREATE UNIQUE INDEX accounts_uid ON accounts (tenant, uid) WHERE uid <> '';
 CREATE UNIQUE INDEX accounts_email ON accounts (tenant, email) WHERE email <> '';
 CREATE UNIQUE INDEX accounts_username ON accounts (tenant, username_lower) WHERE username_lower <> '';
