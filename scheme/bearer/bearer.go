@@ -9,7 +9,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
-	"fmt"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -106,4 +105,4 @@ func digest(pepper []byte, long string) []byte {
 }
 
 // String returns the token in clear, for its holder.
-func (t Token) String() string { return fmt.Sprintf("%s_%s_%s", t.Prefix, t.Short, t.Long) }
+func (t Token) String() string { return t.Prefix + "_" + t.Short + "_" + t.Long }

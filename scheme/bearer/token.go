@@ -47,7 +47,10 @@ func ParseToken(text string) (Token, error) {
 
 // checksum is CRC-32 (IEEE) over the whole token so far, in six base62 digits.
 func checksum(t Token) string {
-	n := crc32.ChecksumIEEE([]byte(t.String()))
+	n := uint32(0)
+	for _, part := range [...]string{t.Prefix, "_", t.Short, "_", t.Long} {
+		n = crc32.Update(n, crc32.IEEETable, []byte(part))
+	}
 	var out [checksumLen]byte
 	for i := checksumLen - 1; i >= 0; i-- {
 		out[i] = base62[n%62]

@@ -6,7 +6,9 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed14544106/gatehouse/store/internal/sqlstore"
 )
@@ -20,9 +22,23 @@ type readers struct {
 	closed chan struct{}
 	ending sync.Once
 
-	mu   sync.Mutex
-	idle []*conn // the last one used is the next one: its pages are at hand
+	// near holds the connections that each processor used last. What a connection
+	// works on is some hundred cache lines, which another processor would have to fetch;
+	// so a connection is asked for here first. One found here may be busy or gone.
+	near sync.Pool
+
+	mu    sync.Mutex
+	conns []*reader
 }
+
+// reader is a connection of readers. Whoever sets busy owns it; it stays set for good
+// when the connection is closed.
+type reader struct {
+	*conn
+	busy atomic.Bool
+}
+
+func (r *reader) take() bool { return r.busy.CompareAndSwap(false, true) }
 
 // readMapped is how much of the file is read through memory mapping: all of it up to
 // 2 GiB, the most that SQLite maps. Pages beyond, and those in the log, are read into
@@ -55,7 +71,7 @@ func (r *readers) query(wait, ctx context.Context, text string, args []any, most
 }
 
 // acquire returns an idle connection, or a new one where there is a place for it.
-func (r *readers) acquire(ctx context.Context) (*conn, error) {
+func (r *readers) acquire(ctx context.Context) (*reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -72,38 +88,57 @@ func (r *readers) acquire(ctx context.Context) (*conn, error) {
 		return nil, errClosed
 	default:
 	}
-	if c := r.pop(); c != nil {
+	if c, _ := r.near.Get().(*reader); c != nil && c.take() {
 		return c, nil
 	}
-	c, err := connect(r.name)
+	if c := r.free(); c != nil {
+		return c, nil
+	}
+	made, err := connect(r.name)
 	if err != nil {
 		<-r.places
 		return nil, err
 	}
+	c := &reader{conn: made}
+	c.take()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns = append(r.conns, c)
 	return c, nil
 }
 
-func (r *readers) pop() *conn {
+// free returns an idle connection, nil where another may be opened. The caller has a
+// place, so where all are open one is idle; it may become so behind the search.
+func (r *readers) free() *reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.idle) - 1
-	if last < 0 {
-		return nil
+	for {
+		for _, c := range r.conns {
+			if c.take() {
+				return c
+			}
+		}
+		if len(r.conns) < cap(r.places) {
+			return nil
+		}
 	}
-	c := r.idle[last]
-	r.idle = r.idle[:last]
-	return c
 }
 
-func (r *readers) release(c *conn, fine bool) {
+func (r *readers) release(c *reader, fine bool) {
 	if fine {
-		r.mu.Lock()
-		r.idle = append(r.idle, c)
-		r.mu.Unlock()
+		c.busy.Store(false)
+		r.near.Put(c)
 	} else {
-		_ = c.close()
+		r.drop(c)
 	}
 	<-r.places
+}
+
+func (r *readers) drop(c *reader) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns = slices.DeleteFunc(r.conns, func(other *reader) bool { return other == c })
+	_ = c.close()
 }
 
 // close waits for the reads that run. A second call waits for the first.
@@ -113,7 +148,10 @@ func (r *readers) close() (err error) {
 		for range cap(r.places) {
 			r.places <- struct{}{}
 		}
-		for c := r.pop(); c != nil; c = r.pop() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, c := range r.conns {
+			c.take() // for good: near may still know it
 			err = errors.Join(err, c.close())
 		}
 	})
