@@ -227,7 +227,7 @@ func TestImportKeepsTheKey(t *testing.T) {
 			t.Fatalf("JWK set %+v is not the import", set)
 		}
 		token := mint(t, h.minter(k, assertion.Barong), keySubject())
-		jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+		jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,7 +246,7 @@ func TestImportIsActiveWhileConfigured(t *testing.T) {
 	c := h.config()
 	c.Algorithms = []string{assertion.RS256}
 	signedBy := func(k *assertion.Keys, key *rsa.PrivateKey) bool {
-		jws, err := jose.ParseSigned(mint(t, h.minter(k, assertion.Barong), keySubject()), []jose.SignatureAlgorithm{jose.RS256})
+		jws, err := jose.ParseSignedCompact(mint(t, h.minter(k, assertion.Barong), keySubject()), []jose.SignatureAlgorithm{jose.RS256})
 		if err != nil {
 			t.Fatal(err)
 		}

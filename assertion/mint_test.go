@@ -88,7 +88,7 @@ func TestBarongWire(t *testing.T) {
 		if diff := cmp.Diff(head+tc.want, jti.ReplaceAllString(claims, `"jti":"J"`)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+		jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -199,7 +199,7 @@ func TestRetirement(t *testing.T) {
 	// At its time the running process makes the next one, and honours the last.
 	h.clock.add(time.Nanosecond)
 	next := mint(t, h.minter(before, assertion.Barong), keySubject())
-	jws, err := jose.ParseSigned(next, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(next, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}
