@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/store/internal/sqlstore"
 	"github.com/seed14544106/gatehouse/store/sqlite"
 )
 
@@ -169,13 +170,16 @@ func fill(b *testing.B, path string, n int) {
 	}
 	raw.SetMaxOpenConns(1)
 	copies(b, raw, "accounts", n/4+1, map[string]func(int) string{
+		"place": func(i int) string { return strconv.FormatInt(sqlstore.Place(accountID(i)), 10) },
 		"id":    func(i int) string { return accountID(i) },
 		"uid":   func(i int) string { return fmt.Sprintf("ID%010X", i) },
 		"email": func(i int) string { return fmt.Sprintf("person.%d@example.com", i) },
 	})
 	copies(b, raw, "keys", n, map[string]func(int) string{
-		"id":        keyID,
-		"principal": func(int) string { return accountID(rand.IntN(n/4 + 1)) },
+		"place":           func(i int) string { return strconv.FormatInt(sqlstore.Place(keyID(i)), 10) },
+		"id":              keyID,
+		"principal":       func(i int) string { return accountID(owner(i, n)) },
+		"principal_place": func(i int) string { return strconv.FormatInt(sqlstore.Place(accountID(owner(i, n))), 10) },
 	})
 	for _, text := range []string{"PRAGMA optimize", "PRAGMA wal_checkpoint(TRUNCATE)"} {
 		if _, err := raw.ExecContext(b.Context(), text); err != nil {
@@ -189,6 +193,9 @@ func fill(b *testing.B, path string, n int) {
 		b.Logf("%d keys: %d bytes a key with account and indexes", n, info.Size()/int64(n))
 	}
 }
+
+// owner is the number of the account that owns the i-th of n keys: no order.
+func owner(i, n int) int { return int(uint64(i+1) * 0x9e3779b97f4a7c15 % uint64(n/4+1)) }
 
 func accountID(i int) string { return keyID(i) + keyID(-i-7) }
 

@@ -141,7 +141,7 @@ func dsn(path, mode string, pragmas ...string) string {
 	return u.String()
 }
 
-var types = strings.NewReplacer("BYTES", "BLOB")
+var types = strings.NewReplacer("BYTES", "BLOB", "PLACE", "INTEGER")
 
 func migrate(ctx context.Context, path string) (err error) {
 	c, err := sqlite.NewConnector(dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)"))

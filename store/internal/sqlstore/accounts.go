@@ -18,21 +18,19 @@ const (
 	getAccount = "SELECT " + accountColumns + " FROM accounts a WHERE a.tenant = $1 AND "
 
 	insertAccount = "INSERT INTO accounts (id, tenant, kind, uid, email, username, username_lower, owner, role, level, state, data, referral, labels, " +
-		"password_hash, otp, totp_ref, totp_data, totp_version, created, updated, spent_version, spent_step, version) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, -1, 0, 1)"
+		"password_hash, otp, totp_ref, totp_data, totp_version, created, updated, place, spent_version, spent_step, version) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, -1, 0, 1)"
 
 	updateAccount = "UPDATE accounts SET kind = $3, uid = $4, email = $5, username = $6, username_lower = $7, owner = $8, role = $9, level = $10, " +
 		"state = $11, data = $12, referral = $13, labels = $14, password_hash = $15, otp = $16, totp_ref = $17, totp_data = $18, " +
 		"totp_version = $19, created = $20, updated = $21, version = version + 1 " +
 		"WHERE id = $1 AND tenant = $2 AND version = $22"
 
-	takenAccount = "SELECT 1 FROM accounts WHERE id = $1"
-
 	hasAccount = "SELECT 1 FROM accounts WHERE tenant = $1 AND id = $2"
 
 	// Steps of a later secret are later than all steps of an earlier one.
 	useStep = "UPDATE accounts SET spent_version = $2, spent_step = $3 " +
-		"WHERE id = $1 AND (spent_version < $2 OR (spent_version = $2 AND spent_step < $3))"
+		"WHERE place = $4 AND id = $1 AND (spent_version < $2 OR (spent_version = $2 AND spent_step < $3))"
 )
 
 // accountNames are the conditions on the second argument of getAccount. The parts
@@ -104,15 +102,7 @@ func (db *DB) InsertAccount(ctx context.Context, a *account.Account, take *accou
 		if err := spend(ctx, tx, take); err != nil {
 			return err
 		}
-		// The primary key would let another tenant have the id.
-		taken, err := has(ctx, tx, takenAccount, a.ID)
-		if err != nil {
-			return err
-		}
-		if taken {
-			return gatehouse.ErrExists
-		}
-		_, err = exec(ctx, tx, insertAccount, args...)
+		_, err := exec(ctx, tx, insertAccount, append(args, Place(a.ID))...)
 		return err
 	})
 }
@@ -140,7 +130,7 @@ func (db *DB) UpdateAccount(ctx context.Context, a *account.Account, also accoun
 func (db *DB) UseStep(ctx context.Context, accountID string, totpVersion, step int64) (bool, error) {
 	used := false
 	err := db.write(ctx, "use totp step", func(ctx context.Context, tx Querier) error {
-		n, err := exec(ctx, tx, useStep, accountID, totpVersion, step)
+		n, err := exec(ctx, tx, useStep, accountID, totpVersion, step, Place(accountID))
 		used = n > 0
 		return err
 	})

@@ -26,7 +26,7 @@ var ErrNewer = errors.New("the database belongs to a newer version of gatehouse"
 var errApplied = errors.New("another process has changed the schema")
 
 // Migrate brings the tables of db up to this version of the program. types holds what
-// to put in place of the words TEXT and BYTES. [ErrNewer].
+// to put in place of the words TEXT, BYTES and PLACE. [ErrNewer].
 //
 // Processes that start together must not do a step twice. A step looks for itself
 // inside its own transaction, which is enough where a transaction that may write

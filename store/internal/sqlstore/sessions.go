@@ -15,7 +15,7 @@ import (
 const (
 	sessionColumns = "s.hash, s.tenant, s.account, s.csrf, s.address, s.user_agent, s.factor, s.created, s.seen, s.idle, s.expires"
 
-	getSession = "SELECT " + sessionColumns + ", " + accountColumns + " FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.hash = $1"
+	getSession = "SELECT " + sessionColumns + ", " + accountColumns + " FROM sessions s JOIN accounts a ON a.tenant = s.tenant AND a.id = s.account WHERE s.hash = $1"
 
 	listSessions = "SELECT " + sessionColumns + " FROM sessions s WHERE s.tenant = $1 AND s.account = $2 ORDER BY s.created DESC, s.hash"
 

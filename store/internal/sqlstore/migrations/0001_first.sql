@@ -1,11 +1,14 @@
 -- Copyright 2026 The Gatehouse Authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- TEXT and BYTES are words that each engine puts its own type in place of. Times are
+-- TEXT, BYTES and PLACE are words that each engine puts its own type in place of. A place
+-- is a number made from an id: what is looked up for every request is found by it, because
+-- one engine finds a row by its number without an index. Times are
 -- microseconds since 1970 UTC, 0 for none. Lists are JSON text, empty for none. Bytes
 -- that may be empty may be NULL: one engine stores empty bytes as NULL.
 
 CREATE TABLE accounts (
+    place          PLACE  NOT NULL PRIMARY KEY, -- of the id; so ids are unique over all tenants
     id             TEXT   NOT NULL,
     tenant         TEXT   NOT NULL,
     kind           TEXT   NOT NULL,
@@ -30,11 +33,8 @@ CREATE TABLE accounts (
     password_hash  TEXT   NOT NULL,
     labels         TEXT   NOT NULL,
     data           TEXT   NOT NULL,
-    PRIMARY KEY (tenant, id)
+    UNIQUE (tenant, id)
 );
--- All that a look-up of a key reads of an account: it need not go on to the row. Ids are
--- unique over all tenants all the same; the insert sees to it.
-CREATE INDEX accounts_principal ON accounts (id, kind, uid, email, username, role, level, state, referral, otp, version);
 CREATE UNIQUE INDEX accounts_uid ON accounts (tenant, uid) WHERE uid <> '';
 CREATE UNIQUE INDEX accounts_email ON accounts (tenant, email) WHERE email <> '';
 CREATE UNIQUE INDEX accounts_username ON accounts (tenant, username_lower) WHERE username_lower <> '';
@@ -44,9 +44,11 @@ CREATE INDEX accounts_owner ON accounts (tenant, owner) WHERE owner <> '';
 -- The materials of a key are part of its row: a look-up reads them with it at no cost,
 -- and an update replaces them as a set. See materials.go for the bytes.
 CREATE TABLE keys (
-    id         TEXT   NOT NULL PRIMARY KEY,
+    place      PLACE  NOT NULL PRIMARY KEY, -- of the id
+    id         TEXT   NOT NULL UNIQUE,
     tenant     TEXT   NOT NULL,
     principal  TEXT   NOT NULL,
+    principal_place BIGINT NOT NULL,
     name       TEXT   NOT NULL,
     prefix     TEXT   NOT NULL,
     schemes    TEXT   NOT NULL,
