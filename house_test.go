@@ -26,6 +26,7 @@ type house struct {
 	store   *sqlite.DB
 	replay  *memory.Replay
 	limiter *memory.Limiter
+	sealer  *seal.Sealer
 	owner   account.Account
 	path    string // of the database file
 }
@@ -52,14 +53,14 @@ func newHouseOn(tb testing.TB, now func() time.Time, o sqlite.Options) *house {
 	tb.Cleanup(func() { _ = h.store.Close() })
 	kr, err := seal.CreateKeyring(filepath.Join(dir, "keyring"))
 	must(err)
-	sealer, err := seal.NewSealer(ctx, kr, h.store, now)
+	h.sealer, err = seal.NewSealer(ctx, kr, h.store, now)
 	must(err)
 	h.replay, err = memory.OpenReplay(memory.Options{Dir: tb.TempDir(), Fresh: true, Now: now, Capacity: 1 << 12})
 	must(err)
 	tb.Cleanup(func() { _ = h.replay.Close() })
 	h.limiter = memory.NewLimiter(0, now)
 	h.Authority, err = gatehouse.New(ctx, gatehouse.Config{
-		Store: h.store, Sealer: sealer, Replay: h.replay, Limiter: h.limiter, Now: now,
+		Store: h.store, Sealer: h.sealer, Replay: h.replay, Limiter: h.limiter, Now: now,
 		Schemes: []gatehouse.Scheme{barong.New(barong.Options{}), bearer.New(kr)},
 	})
 	must(err)

@@ -134,30 +134,43 @@ func TestRevokeRace(t *testing.T) {
 // it was made (I1): an unknown id leaves nothing behind.
 func TestGuessedIDVerifiesAtOnce(t *testing.T) {
 	t.Parallel()
+	const id, text = "0123456789abcdef", "a secret of the test, long enough"
 	h := newHouse(t, time.Now)
-	made := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
-	for range 100 {
-		r := triple(made, time.Now())
-		r.Header["X-Auth-Apikey"] = []string{"0123456789abcdef"}
-		if d := h.verify(t, r); d.Reason != gatehouse.ReasonInvalidCredential || d.KeyKnown() {
+	ctx := context.Background()
+	c := gatehouse.Created{Secret: gatehouse.NewSecret(text), Key: gatehouse.Key{
+		ID: id, Tenant: gatehouse.DefaultTenant, Principal: h.owner.ID, Schemes: []string{"barong"}, State: gatehouse.StateActive,
+	}}
+	for i := range 200 {
+		if d := h.verify(t, triple(c, time.Now().Add(time.Duration(i)))); d.Reason != gatehouse.ReasonInvalidCredential || d.KeyKnown() {
 			t.Fatalf("unknown id: %v, known %v", d.Reason, d.KeyKnown())
 		}
 	}
-	k := made.Key
-	k.ID = "0123456789abcdef"
-	if err := h.store.InsertKey(context.Background(), &k, gatehouse.NewEvent(operator, time.Now(), "key.create", k.ID, gatehouse.OutcomeSucceeded)); err != nil {
+	sealed, err := h.sealer.Seal(ctx, gatehouse.Binding{Purpose: "key-secret", Tenant: c.Key.Tenant, ID: id, Version: 1}, []byte(text))
+	if err != nil {
 		t.Fatal(err)
 	}
-	r := triple(made, time.Now())
-	r.Header["X-Auth-Apikey"] = []string{"0123456789abcdef"}
-	// The sealed secret belongs to the other id: it must not open here, and that is no
-	// answer about the credential.
-	if _, err := h.Verify(context.Background(), r); !errors.Is(err, gatehouse.ErrUnavailable) {
-		t.Errorf("a secret moved to another row: error %v", err)
+	c.Key.Materials = []gatehouse.Material{{Version: 1, Kind: gatehouse.MaterialSealed, Ref: sealed.Ref, Data: sealed.Data, Created: time.Now()}}
+	if err := h.store.InsertKey(ctx, &c.Key, gatehouse.NewEvent(operator, time.Now(), "key.create", id, gatehouse.OutcomeSucceeded)); err != nil {
+		t.Fatal(err)
 	}
-	fresh := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
-	if d := h.verify(t, triple(fresh, time.Now())); !d.Granted {
-		t.Errorf("a fresh key: %v", d.Reason)
+	if d := h.verify(t, triple(c, time.Now())); !d.Granted {
+		t.Errorf("after its creation: %v", d.Reason)
+	}
+}
+
+// A sealed secret belongs to its row: moved to another it does not open, and that is no
+// answer about the credential.
+func TestMovedSecretIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, time.Now)
+	c := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
+	c.Key.ID = "fedcba9876543210"
+	if err := h.store.InsertKey(context.Background(), &c.Key, gatehouse.NewEvent(operator, time.Now(), "key.create", c.Key.ID, gatehouse.OutcomeSucceeded)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := h.Verify(context.Background(), triple(c, time.Now()))
+	if !errors.Is(err, gatehouse.ErrUnavailable) || d != (gatehouse.Decision{}) {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

@@ -41,7 +41,9 @@ const (
 // Store keeps keys. Every write takes the Event that explains it and stores both or
 // neither. Implementations pass gatehousetest.Store.
 //
-// All errors that are not named here wrap [ErrUnavailable].
+// Text that no engine keeps (not UTF-8, U+0000 or U+001F in it) is an *[InvalidError]
+// where it is written, and finds nothing where it is asked for. All errors that are not
+// named here wrap [ErrUnavailable].
 type Store interface {
 	// Lookup reads the record of a key id over all tenants, with all its materials,
 	// newest first. It reads what was last acknowledged. The record may be shared with

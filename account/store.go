@@ -54,7 +54,8 @@ type Effects struct {
 
 // Store keeps accounts. Every write takes the Event that explains it and stores both
 // or neither. Implementations pass gatehousetest.AccountStore. All errors that are
-// not named here wrap [gatehouse.ErrUnavailable].
+// not named here wrap [gatehouse.ErrUnavailable], but for *[gatehouse.InvalidError] as in
+// [gatehouse.Store].
 type Store interface {
 	// Account reads one account. gatehouse.ErrNotFound.
 	Account(ctx context.Context, tenant string, by By, value string) (Account, error)
