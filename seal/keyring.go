@@ -101,7 +101,7 @@ func (k *Keyring) PepperByID(id string) (key []byte, ok bool) {
 }
 
 // Derive returns a key of 32 bytes for purpose: HKDF-SHA-256 (RFC 5869) of the root
-// key, without salt, info "gatehouse/root/v1/" + purpose. It is the same for as long as
+// key, without salt, info "gatehouse/derive/v1/" + purpose. It is the same for as long as
 // the root is: a new primary KEK or pepper does not change it. It panics on a zero
 // Keyring, whose keys everyone could derive, and on an empty purpose.
 func (k *Keyring) Derive(purpose string) []byte {
@@ -109,7 +109,7 @@ func (k *Keyring) Derive(purpose string) []byte {
 	if root == nil || purpose == "" {
 		panic("seal: Derive needs a loaded keyring and a purpose")
 	}
-	key, err := hkdf.Key(sha256.New, root.key, nil, "gatehouse/root/v1/"+purpose, keySize)
+	key, err := hkdf.Key(sha256.New, root.key, nil, "gatehouse/derive/v1/"+purpose, keySize)
 	if err != nil {
 		panic("seal: derive key: " + err.Error())
 	}

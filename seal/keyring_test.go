@@ -55,7 +55,7 @@ func TestKeyringFromVector(t *testing.T) {
 	if id, key := k.PrimaryPepper(); id != "pepper-1" || !bytes.Equal(key, want) {
 		t.Errorf("PrimaryPepper = %q, %x", id, key)
 	}
-	const derived = "74b0e28585ad6de032a3870a92282990d985f58f76ef28d9da387b55120767f4"
+	const derived = "c9520dc9980355bef40c0138cf4ab26e69ef5f13ba6354ab2dc87827a9c1c3ca"
 	if got := hex.EncodeToString(k.Derive("session")); got != derived {
 		t.Errorf("Derive = %s, want %s", got, derived)
 	}
