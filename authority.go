@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -24,13 +25,14 @@ type Config struct {
 }
 
 // Observer is told every answer of [Authority.Verify]. It must not block: it runs on
-// the request's path. The decision is the caller's; an observer does not keep it.
+// the request's path. The request and the decision are the caller's; an observer does
+// not keep them, and never looks at the request's credentials.
 type Observer interface {
-	Observe(d *Decision, err error, took time.Duration)
+	Observe(r *Request, d *Decision, err error, took time.Duration)
 }
 
 // Authority decides about requests and manages keys. It is safe for concurrent use
-// and holds no state of its own beyond its fillings.
+// and holds no state of its own that decides anything.
 type Authority struct {
 	store    Store
 	schemes  []Scheme
@@ -39,7 +41,10 @@ type Authority struct {
 	limiter  Limiter
 	observer Observer
 	clock    clock
-	decoys   []Record // by index of schemes
+	decoys   []Record // by index of schemes; each with one material of every kind
+
+	challenges Header
+	sample     atomic.Pointer[string] // id of some key that exists, for balance
 }
 
 // New makes an authority. It seals decoys, so that an unknown key costs what a known
@@ -54,7 +59,7 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 	}
 	a := &Authority{
 		store: c.Store, schemes: c.Schemes, sealer: c.Sealer, replay: c.Replay, limiter: c.Limiter,
-		observer: c.Observer, clock: clock{read: c.Now},
+		observer: c.Observer, clock: clock{read: c.Now}, challenges: Header{},
 	}
 	seen := map[string]bool{}
 	for _, s := range c.Schemes {
@@ -62,6 +67,9 @@ func New(ctx context.Context, c Config) (*Authority, error) {
 			return nil, fmt.Errorf("new authority: two schemes are named %q", s.Name())
 		}
 		seen[s.Name()] = true
+		for name, values := range s.Challenge() {
+			a.challenges[name] = append(a.challenges[name], values...)
+		}
 		d, err := a.decoy(ctx, s)
 		if err != nil {
 			return nil, fmt.Errorf("new authority: %w", err)
@@ -79,13 +87,28 @@ func (a *Authority) decoy(ctx context.Context, s Scheme) (Record, error) {
 		return Record{}, fmt.Errorf("mint decoy: %w", err)
 	}
 	k := Key{ID: minted.KeyID, Tenant: DefaultTenant, Prefix: decoyPrefix, Schemes: []string{s.Name()}}
-	m, err := a.enclose(ctx, &k, s.Kind(), 1, minted)
-	if err != nil {
-		return Record{}, err
+	if p, ok := s.(PublicScheme); ok {
+		minted.public = p.DecoyPublic()
 	}
-	k.Materials = []Material{m}
+	for i, kind := range s.Kinds() {
+		m, err := a.enclose(ctx, &k, kind, int64(i+1), minted)
+		if err != nil {
+			return Record{}, err
+		}
+		k.Materials = append(k.Materials, m)
+	}
 	return Record{Key: k}, nil
 }
+
+// WantsBody reports whether the request carries a credential that can only be checked
+// fully with the body's bytes: a gate then supplies them, or says that it cannot.
+func (a *Authority) WantsBody(r *Request) bool {
+	return slices.ContainsFunc(a.schemes, func(s Scheme) bool { return s.WantsBody(r) })
+}
+
+// Challenges are the header fields of an answer 401, one challenge for each scheme, in
+// the order of the configuration. The map is shared and must not be changed.
+func (a *Authority) Challenges() Header { return a.challenges }
 
 const decoyPrefix = "decoy"
 
@@ -97,6 +120,14 @@ func (a *Authority) scheme(name string) (Scheme, bool) {
 		}
 	}
 	return nil, false
+}
+
+// schemeName is the name of a scheme by its index; empty for -1.
+func (a *Authority) schemeName(i int) string {
+	if i < 0 {
+		return ""
+	}
+	return a.schemes[i].Name()
 }
 
 // clock is a clock that never runs backwards: a step back of the system's clock must

@@ -26,8 +26,10 @@ type NewKey struct {
 	Limits    []Limit        // at most 8, names unique
 	Replay    ReplayMode
 	StateText string
-	NotBefore time.Time // zero: at once
-	Expires   time.Time // zero: never
+	NotBefore time.Time     // zero: at once
+	Expires   time.Time     // zero: never
+	Unused    time.Duration // at least an hour; zero: it may lie unused for ever
+	PublicKey string        // PEM; the holder keeps the private half and no secret is made; empty: make one
 }
 
 // Created is a new key with its secret, which is shown this once and cannot be had
@@ -37,6 +39,10 @@ type Created struct {
 	Secret Secret // what the holder proves to have
 	Token  Secret // key id and secret in one printable text; empty where no scheme has one
 }
+
+// MinUnused is the shortest time after which a key can expire for lying unused: when a
+// key was last used is known to about a minute.
+const MinUnused = time.Hour
 
 const (
 	maxNameLen  = 255
@@ -70,10 +76,14 @@ func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created,
 	k := Key{
 		Tenant: actor.Tenant, Principal: p.ID, Name: n.Name, Prefix: n.Prefix, Schemes: n.Schemes, Scopes: n.Scopes,
 		Networks: n.Networks, Limits: n.Limits, Replay: n.Replay, State: StateActive, StateText: n.StateText,
-		NotBefore: micro(n.NotBefore), Expires: micro(n.Expires), Created: now, Updated: now, Version: 1,
+		NotBefore: micro(n.NotBefore), Expires: micro(n.Expires), Unused: n.Unused, Created: now, Updated: now, Version: 1,
+	}
+	public, err := parsePublic(n.PublicKey, schemes)
+	if err != nil {
+		return Created{}, err
 	}
 	for range mintTries {
-		created, err := a.mintInto(ctx, k, schemes)
+		created, err := a.mintInto(ctx, k, schemes, public)
 		if err != nil {
 			return Created{}, err
 		}
@@ -92,29 +102,70 @@ func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created,
 // mintInto gives the key an id and material: one secret, stored once for every kind
 // of material that its schemes check against. A scheme that stores a digest mints,
 // because only it knows its pepper.
-func (a *Authority) mintInto(ctx context.Context, k Key, schemes []Scheme) (Created, error) {
+func (a *Authority) mintInto(ctx context.Context, k Key, schemes []Scheme, public []byte) (Created, error) {
 	mint := schemes[0]
-	if i := slices.IndexFunc(schemes, func(s Scheme) bool { return s.Kind() == MaterialDigest }); i >= 0 {
+	if i := slices.IndexFunc(schemes, func(s Scheme) bool { return slices.Contains(s.Kinds(), MaterialDigest) }); i >= 0 {
 		mint = schemes[i]
 	}
 	minted, err := mint.Mint("", k.Prefix)
 	if err != nil {
 		return Created{}, err
 	}
+	if public != nil {
+		minted = Minted{KeyID: minted.KeyID, public: public}
+	}
 	k.ID, k.Prefix = minted.KeyID, minted.Prefix
+	if err := a.encloseAll(ctx, &k, schemes, minted); err != nil {
+		return Created{}, err
+	}
+	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
+}
+
+// encloseAll gives the key one material of each kind that its schemes check against and
+// the minted secret allows.
+func (a *Authority) encloseAll(ctx context.Context, k *Key, schemes []Scheme, minted Minted) error {
 	for _, s := range schemes {
-		if slices.ContainsFunc(k.Materials, func(m Material) bool { return m.Kind == s.Kind() }) {
+		kind := minted.kindFor(s)
+		if k.material(kind) != nil {
 			continue
 		}
-		m, err := a.enclose(ctx, &k, s.Kind(), int64(len(k.Materials)+1), minted)
+		m, err := a.enclose(ctx, k, kind, int64(len(k.Materials)+1), minted)
 		if err != nil {
-			return Created{}, err
+			return err
 		}
 		m.Created = k.Created
 		k.Materials = append(k.Materials, m)
 	}
 	slices.Reverse(k.Materials) // newest first, as stores return them
-	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
+	return nil
+}
+
+// kindFor is the kind of material to make of the secret for a scheme.
+func (m *Minted) kindFor(s Scheme) MaterialKind {
+	for _, kind := range s.Kinds() {
+		if (kind == MaterialPublic) == (m.public != nil) {
+			return kind
+		}
+	}
+	return MaterialInvalid
+}
+
+// parsePublic reads a public key, which every scheme of the key must be able to check
+// against; nil: none was given.
+func parsePublic(text string, schemes []Scheme) (public []byte, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for _, s := range schemes {
+		p, ok := s.(PublicScheme)
+		if !ok {
+			return nil, &InvalidError{Field: "public_key", Problem: "one of the schemes needs a secret of ours"}
+		}
+		if public, err = p.ParsePublic(text); err != nil {
+			return nil, err
+		}
+	}
+	return public, nil
 }
 
 // enclose turns a minted secret into what is stored of it.
@@ -128,6 +179,8 @@ func (a *Authority) enclose(ctx context.Context, k *Key, kind MaterialKind, vers
 			return Material{}, dependency("seal secret", err)
 		}
 		return Material{Version: version, Kind: kind, Ref: sealed.Ref, Data: sealed.Data}, nil
+	case MaterialPublic:
+		return Material{Version: version, Kind: kind, Data: minted.public}, nil
 	default:
 		return Material{}, &InvalidError{Field: "schemes", Problem: "no secret can be made for this scheme"}
 	}
@@ -165,6 +218,9 @@ func (a *Authority) checkNew(n *NewKey, now time.Time) ([]Scheme, error) {
 	}
 	if !n.Expires.IsZero() && (!n.Expires.After(now) || !n.Expires.After(n.NotBefore)) {
 		return nil, &InvalidError{Field: "expires", Problem: "is not in the future, or not after not-before"}
+	}
+	if n.Unused != 0 && n.Unused < MinUnused {
+		return nil, &InvalidError{Field: "unused", Problem: "is less than an hour"}
 	}
 	if _, err := ParseScopes(n.Scopes.Strings()); err != nil {
 		return nil, err

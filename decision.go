@@ -20,6 +20,8 @@ const (
 	ReasonNoCredential
 	ReasonMalformedCredential
 	ReasonAmbiguousCredential
+	ReasonInsufficientCoverage
+	ReasonBodyUnavailable
 	ReasonInvalidCredential
 	ReasonStaleCredential
 	ReasonKeyRevoked
@@ -33,7 +35,6 @@ const (
 	ReasonSchemeNotAllowed
 	ReasonNetworkNotAllowed
 	ReasonInsufficientScope
-	ReasonBodyUnavailable
 	ReasonAmbiguousPath
 	ReasonRateLimited
 
@@ -45,24 +46,25 @@ var reasons = [reasonEnd]struct {
 	code   string
 	status int
 }{
-	ReasonUndecided:           {"undecided", http.StatusServiceUnavailable},
-	ReasonNoCredential:        {"no_credential", http.StatusUnauthorized},
-	ReasonMalformedCredential: {"malformed_credential", http.StatusUnauthorized},
-	ReasonAmbiguousCredential: {"ambiguous_credential", http.StatusUnauthorized},
-	ReasonInvalidCredential:   {"invalid_credential", http.StatusUnauthorized},
-	ReasonStaleCredential:     {"stale_credential", http.StatusUnauthorized},
-	ReasonKeyRevoked:          {"key_revoked", http.StatusUnauthorized},
-	ReasonKeyDisabled:         {"key_disabled", http.StatusUnauthorized},
-	ReasonKeyNotYetValid:      {"key_not_yet_valid", http.StatusUnauthorized},
-	ReasonKeyExpired:          {"key_expired", http.StatusUnauthorized},
-	ReasonPrincipalInactive:   {"principal_inactive", http.StatusUnauthorized},
-	ReasonReplayed:            {"replayed", http.StatusUnauthorized},
-	ReasonSchemeNotAllowed:    {"scheme_not_allowed", http.StatusForbidden},
-	ReasonNetworkNotAllowed:   {"network_not_allowed", http.StatusForbidden},
-	ReasonInsufficientScope:   {"insufficient_scope", http.StatusForbidden},
-	ReasonBodyUnavailable:     {"body_unavailable", http.StatusForbidden},
-	ReasonAmbiguousPath:       {"ambiguous_path", http.StatusForbidden},
-	ReasonRateLimited:         {"rate_limited", http.StatusTooManyRequests},
+	ReasonUndecided:            {"undecided", http.StatusServiceUnavailable},
+	ReasonNoCredential:         {"no_credential", http.StatusUnauthorized},
+	ReasonMalformedCredential:  {"malformed_credential", http.StatusUnauthorized},
+	ReasonAmbiguousCredential:  {"ambiguous_credential", http.StatusUnauthorized},
+	ReasonInsufficientCoverage: {"insufficient_coverage", http.StatusUnauthorized},
+	ReasonInvalidCredential:    {"invalid_credential", http.StatusUnauthorized},
+	ReasonStaleCredential:      {"stale_credential", http.StatusUnauthorized},
+	ReasonKeyRevoked:           {"key_revoked", http.StatusUnauthorized},
+	ReasonKeyDisabled:          {"key_disabled", http.StatusUnauthorized},
+	ReasonKeyNotYetValid:       {"key_not_yet_valid", http.StatusUnauthorized},
+	ReasonKeyExpired:           {"key_expired", http.StatusUnauthorized},
+	ReasonPrincipalInactive:    {"principal_inactive", http.StatusUnauthorized},
+	ReasonReplayed:             {"replayed", http.StatusUnauthorized},
+	ReasonSchemeNotAllowed:     {"scheme_not_allowed", http.StatusForbidden},
+	ReasonNetworkNotAllowed:    {"network_not_allowed", http.StatusForbidden},
+	ReasonInsufficientScope:    {"insufficient_scope", http.StatusForbidden},
+	ReasonBodyUnavailable:      {"body_unavailable", http.StatusForbidden},
+	ReasonAmbiguousPath:        {"ambiguous_path", http.StatusForbidden},
+	ReasonRateLimited:          {"rate_limited", http.StatusTooManyRequests},
 }
 
 // Code returns the stable code, such as "invalid_credential". Values outside the
@@ -98,14 +100,24 @@ type Decision struct {
 	Principal *Principal
 	// Material is the version of the material that proved the request.
 	Material int64
+	// Body says what the proof says of the body; zero for schemes that cover none.
+	Body BodyState
+	// Digest is the proven Content-Digest field (RFC 9530) with BodyVerified and
+	// BodyDeferred, where the scheme has one. With BodyDeferred the service must compare it
+	// with the bytes before it trusts them.
+	Digest string
 	// RetryAfter is how long to wait, with ReasonRateLimited.
 	RetryAfter time.Duration
 
-	// known reports whether the key id named a key; see [Decision.KeyKnown].
-	known bool
+	// named is the id of the key that the credential named; see [Decision.NamedKey].
+	named string
 }
+
+// NamedKey is the id of the existing key that the credential named, even where its proof
+// failed; empty: it named none. It is for operators' records only: see KeyKnown.
+func (d *Decision) NamedKey() string { return d.named }
 
 // KeyKnown reports whether the credential named an existing key, even where its
 // proof failed. It is for logs and for a legacy wire contract that tells it; no
 // other answer may depend on it.
-func (d *Decision) KeyKnown() bool { return d.known }
+func (d *Decision) KeyKnown() bool { return d.named != "" }

@@ -94,7 +94,9 @@ func TestSecretNeverPrints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := log.String() + string(j) + fmt.Sprint(s, &s) + fmt.Sprintf("%s %v %+v %#v %q %x %d", s, s, s, s, s, s, struct{ S Secret }{s})
+	all := log.String() + string(j) + fmt.Sprint(s, &s) + fmt.Sprintf("%s %v %+v %#v %q %x %d", s, s, s, s, s, s, struct{ S Secret }{s}) +
+		// Fields that fmt may look at but not ask.
+		fmt.Sprintf("%v %+v %#v", struct{ s Secret }{s}, &struct{ s []Secret }{[]Secret{s}}, struct{ m map[string]Secret }{map[string]Secret{"a": s}})
 	if strings.Contains(all, text) || strings.Contains(all, fmt.Sprintf("%x", text)) {
 		t.Errorf("the secret leaves: %s", all)
 	}
@@ -121,7 +123,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%v covers %v: %v", row.have, row.need, got)
 		}
 	}
-	for _, bad := range []string{"", "a b", "a\"", `a\`, "a\n", "é", strings.Repeat("a", 129)} {
+	for _, bad := range []string{"", "a b", "a\"", `a\`, "a\n", "\u202e", strings.Repeat("a", 129)} {
 		var invalid *InvalidError
 		if _, err := ParseScopes([]string{bad}); !errors.As(err, &invalid) || (bad != "" && len(bad) > 3 && strings.Contains(err.Error(), bad)) {
 			t.Errorf("ParseScopes(%q) = %v", bad, err)

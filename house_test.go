@@ -15,6 +15,8 @@ import (
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/scheme/barong"
 	"github.com/seed14544106/gatehouse/scheme/bearer"
+	"github.com/seed14544106/gatehouse/scheme/httpsig"
+	"github.com/seed14544106/gatehouse/scheme/shield"
 	"github.com/seed14544106/gatehouse/seal"
 	"github.com/seed14544106/gatehouse/state/memory"
 	"github.com/seed14544106/gatehouse/store/sqlite"
@@ -55,13 +57,13 @@ func newHouseOn(tb testing.TB, now func() time.Time, o sqlite.Options) *house {
 	must(err)
 	h.sealer, err = seal.NewSealer(ctx, kr, h.store, now)
 	must(err)
-	h.replay, err = memory.OpenReplay(memory.Options{Dir: tb.TempDir(), Fresh: true, Now: now, Capacity: 1 << 12})
+	h.replay, err = memory.OpenReplay(memory.Options{Dir: tb.TempDir(), Fresh: true, Now: now, Capacity: 1 << 17})
 	must(err)
 	tb.Cleanup(func() { _ = h.replay.Close() })
 	h.limiter = memory.NewLimiter(0, now)
 	h.Authority, err = gatehouse.New(ctx, gatehouse.Config{
 		Store: h.store, Sealer: h.sealer, Replay: h.replay, Limiter: h.limiter, Now: now,
-		Schemes: []gatehouse.Scheme{barong.New(barong.Options{}), bearer.New(kr)},
+		Schemes: []gatehouse.Scheme{barong.New(barong.Options{}), bearer.New(kr), shield.New(shield.Options{}), httpsig.New(httpsig.Options{})},
 	})
 	must(err)
 	h.owner = account.Account{

@@ -100,13 +100,24 @@ type Key struct {
 	Limits    []Limit        // rate limits, all of which must admit; empty: none
 	Replay    ReplayMode
 	State     State
-	StateText string    // a legacy door's own word for the state; empty: [State.String]
-	NotBefore time.Time // UTC, inclusive; zero: at once
-	Expires   time.Time // UTC, exclusive; zero: never
-	Created   time.Time // UTC
-	Updated   time.Time // UTC
+	StateText string        // a legacy door's own word for the state; empty: [State.String]
+	NotBefore time.Time     // UTC, inclusive; zero: at once
+	Expires   time.Time     // UTC, exclusive; zero: never
+	Unused    time.Duration // how long it may lie unused before it expires; zero: for ever
+	LastUsed  time.Time     // UTC; when it last let a request pass, to about a minute; zero: never
+	Created   time.Time     // UTC
+	Updated   time.Time     // UTC
 	Materials []Material
 	Version   int64 // grows by one with every change; guards updates
+}
+
+// material is the newest material of a kind; nil: there is none.
+func (k *Key) material(kind MaterialKind) *Material {
+	i := slices.IndexFunc(k.Materials, func(m Material) bool { return m.Kind == kind })
+	if i < 0 {
+		return nil
+	}
+	return &k.Materials[i]
 }
 
 // usable is the key's own answer to "may it be used now": state, begin, expiry and
@@ -120,6 +131,8 @@ func (k *Key) usable(p *Principal, now time.Time) Reason {
 	case now.Before(k.NotBefore):
 		return ReasonKeyNotYetValid
 	case !k.Expires.IsZero() && !now.Before(k.Expires):
+		return ReasonKeyExpired
+	case k.Unused > 0 && !k.LastUsed.IsZero() && now.Sub(k.LastUsed) > k.Unused:
 		return ReasonKeyExpired
 	case !p.State.MayAct():
 		return ReasonPrincipalInactive
@@ -135,7 +148,7 @@ func (k *Key) permits(r *Request, scheme string) Reason {
 		return ReasonSchemeNotAllowed
 	case !k.reachableFrom(r.Peer):
 		return ReasonNetworkNotAllowed
-	case !k.Scopes.Covers(r.Need):
+	case !k.Scopes.Covers(r.Need) || !k.Scopes.Meets(r.NeedAny):
 		return ReasonInsufficientScope
 	}
 	return 0

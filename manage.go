@@ -22,8 +22,9 @@ type Patch struct {
 	Schemes   *[]string
 	Replay    *ReplayMode
 	Expires   *time.Time
-	State     *State  // StateActive or StateDisabled; Revoke is a verb of its own
-	StateText *string // a legacy door's own word for the state
+	Unused    *time.Duration // zero: it may lie unused for ever
+	State     *State         // StateActive or StateDisabled; Revoke is a verb of its own
+	StateText *string        // a legacy door's own word for the state
 }
 
 const updateTries = 16
@@ -108,6 +109,30 @@ func (a *Authority) Revoke(ctx context.Context, actor Actor, keyID string) (Key,
 	})
 }
 
+// RevokeAll revokes the keys of a principal, of one scheme where scheme is not empty,
+// and returns how many it revoked. Keys made meanwhile may stay. What it revoked before an
+// error stays revoked. [ErrForbidden] as for List; otherwise as Revoke.
+func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, scheme string) (int, error) {
+	if principal == "" {
+		return 0, &InvalidError{Field: "principal", Problem: "is missing"}
+	}
+	keys, _, err := a.List(ctx, actor, KeyQuery{Principal: principal, States: []State{StateActive, StateDisabled}})
+	if err != nil {
+		return 0, err
+	}
+	revoked := 0
+	for i := range keys {
+		if scheme != "" && !slices.Contains(keys[i].Schemes, scheme) {
+			continue
+		}
+		if _, err := a.Revoke(ctx, actor, keys[i].ID); err != nil {
+			return revoked, err
+		}
+		revoked++
+	}
+	return revoked, nil
+}
+
 // change reads a key, lets edit change it, and stores it with its event. It begins
 // again when somebody else was faster.
 func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string, edit func(*Key) error) (Key, error) {
@@ -146,6 +171,7 @@ func (a *Authority) apply(ctx context.Context, actor Actor, k *Key, p *Patch) er
 	set(&k.Schemes, p.Schemes)
 	set(&k.Replay, p.Replay)
 	set(&k.StateText, p.StateText)
+	set(&k.Unused, p.Unused)
 	if p.Expires != nil {
 		k.Expires = micro(*p.Expires)
 	}
@@ -170,14 +196,14 @@ func set[T any](field *T, value *T) {
 }
 
 func (a *Authority) checkPatched(actor Actor, k *Key, p *Patch) error {
-	n := NewKey{Principal: k.Principal, Name: k.Name, Schemes: k.Schemes, Scopes: k.Scopes, Networks: k.Networks, Limits: k.Limits}
+	n := NewKey{Principal: k.Principal, Name: k.Name, Schemes: k.Schemes, Scopes: k.Scopes, Networks: k.Networks, Limits: k.Limits, Unused: k.Unused}
 	if _, err := a.checkNew(&n, a.clock.now()); err != nil {
 		return err
 	}
 	if p.Schemes != nil {
 		for _, name := range k.Schemes {
 			s, _ := a.scheme(name)
-			if !slices.ContainsFunc(k.Materials, func(m Material) bool { return m.Kind == s.Kind() }) {
+			if !slices.ContainsFunc(s.Kinds(), func(kind MaterialKind) bool { return k.material(kind) != nil }) {
 				return &InvalidError{Field: "schemes", Problem: "holds a scheme that the key has no material for"}
 			}
 		}
@@ -244,7 +270,7 @@ func (k *Key) describe(old *Key) []Change {
 		{"principal", k.Principal}, {"name", k.Name}, {"prefix", k.Prefix}, {"schemes", strings.Join(k.Schemes, " ")},
 		{"scopes", strings.Join(k.Scopes.Strings(), " ")}, {"networks", joinNetworks(k.Networks)}, {"limits", joinLimits(k.Limits)},
 		{"replay", k.Replay.String()}, {"state", k.State.String()}, {"state_text", k.StateText},
-		{"not_before", timeText(k.NotBefore)}, {"expires", timeText(k.Expires)}, {"materials", k.materialVersions()},
+		{"not_before", timeText(k.NotBefore)}, {"expires", timeText(k.Expires)}, {"unused", spanText(k.Unused)}, {"materials", k.materialVersions()},
 	} {
 		if before[f.field] != f.after {
 			out = append(out, Change{Field: f.field, Before: before[f.field], After: f.after})
@@ -275,6 +301,13 @@ func (k *Key) materialVersions() string {
 		words[i] = fmt.Sprintf("%d/%s", m.Version, timeText(m.NotAfter))
 	}
 	return strings.Join(words, " ")
+}
+
+func spanText(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }
 
 func timeText(t time.Time) string {

@@ -35,6 +35,17 @@ const (
 	BodyVerified                     // the proof covers the bytes
 )
 
+var bodyStateNames = [...]string{BodyUnavailable: "unavailable", BodyPresent: "present", BodyDeferred: "deferred", BodyVerified: "verified"}
+
+// String returns "unavailable", "present", "deferred" or "verified", and "unavailable"
+// for anything else.
+func (s BodyState) String() string {
+	if int(s) < len(bodyStateNames) {
+		return bodyStateNames[s]
+	}
+	return bodyStateNames[BodyUnavailable]
+}
+
 // Body is a request's body as a stated fact: never empty because none arrived.
 type Body struct {
 	State BodyState
@@ -45,10 +56,12 @@ type Body struct {
 // it from facts it can vouch for and from nothing else.
 type Request struct {
 	Method    string     // the client's method, case kept
+	Scheme    string     // "http" or "https", as the client used it; empty: not known
 	Authority string     // the client's Host or :authority
 	Target    string     // the raw request target, not decoded
 	Peer      netip.Addr // the client's address after trusted proxies; invalid: unknown
 	Header    Header     // the client's header fields
 	Body      Body
-	Need      Scopes // scopes the route demands; empty: any valid key will do
+	Need      Scopes // scopes the route demands, all of them; empty: any valid key will do
+	NeedAny   Scopes // scopes of which the route demands one; empty: no such demand
 }

@@ -18,18 +18,38 @@ const (
 
 // Credential is what a request carries, unchecked.
 type Credential struct {
-	KeyID  string        // which key it claims
-	Prefix string        // first part of a printable token; empty where the scheme has none
-	Proof  string        // the part that shows possession, as sent
-	Nonce  string        // canonical one-time value; empty: the scheme has none
-	Time   time.Time     // the signed time, UTC; zero: the scheme has none
-	Window time.Duration // how far Time may be from now, exclusive; used with Time only
+	KeyID   string        // which key it claims
+	Prefix  string        // first part of a printable token; empty where the scheme has none
+	Proof   string        // the part that shows possession, as sent
+	Nonce   string        // canonical one-time value; empty: none is claimed
+	Time    time.Time     // the signed time, UTC; zero: the scheme has none
+	Window  time.Duration // how long ago Time may be, exclusive; used with Time only
+	Ahead   time.Duration // how far ahead Time may be, exclusive; zero: Window
+	Expires time.Time     // when the holder wanted it to end, UTC, exclusive; zero: no wish
+	Body    BodyState     // what the proof says of the body, once it holds
+	Digest  string        // the proven Content-Digest field, with BodyDeferred and BodyVerified; else empty
+
+	// Flaw is what speaks against the credential whatever its key is:
+	// ReasonBodyUnavailable or ReasonInsufficientCoverage; zero: nothing.
+	Flaw Reason
+	// Parsed is what Extract read, for Prove; only the scheme itself looks at it.
+	Parsed any
 }
 
 // fresh reports whether the credential's time is inside its window. The window is
 // open at both ends: a distance equal to it is refused.
 func (c *Credential) fresh(now time.Time) bool {
-	return c.Time.IsZero() || now.Sub(c.Time).Abs() < c.Window
+	if !c.Expires.IsZero() && !now.Before(c.Expires) {
+		return false
+	}
+	if c.Time.IsZero() {
+		return true
+	}
+	age, ahead := now.Sub(c.Time), c.Ahead
+	if ahead == 0 {
+		ahead = c.Window
+	}
+	return age < c.Window && -age < ahead
 }
 
 // Minted is a new secret for a key, with what its scheme stores of it.
@@ -40,6 +60,8 @@ type Minted struct {
 	Token  Secret // key id and secret in one printable text; empty where the scheme has none
 	Digest []byte // for MaterialDigest: what is stored
 	Ref    string // for MaterialDigest: id of the pepper
+
+	public []byte // for MaterialPublic: what is stored of a public key
 }
 
 // Scheme is one way of presenting a credential: how it is found and how its proof is
@@ -48,8 +70,13 @@ type Scheme interface {
 	// Name is the scheme's name in keys, configuration and metrics, such as "bearer".
 	Name() string
 
-	// Kind is the kind of material the scheme checks against.
-	Kind() MaterialKind
+	// Kinds are the kinds of material the scheme checks against, in the order in which
+	// it tries them. The slice is shared and must not be changed.
+	Kinds() []MaterialKind
+
+	// WantsBody reports whether the request's credential, if it is one of the scheme's,
+	// can only be checked fully with the body's bytes.
+	WantsBody(r *Request) bool
 
 	// Extract finds the credential. A credential sent twice is malformed.
 	Extract(r *Request) (Credential, Presence)
@@ -64,7 +91,33 @@ type Scheme interface {
 	// unusable prefix is an *InvalidError with field "prefix".
 	Mint(keyID, prefix string) (Minted, error)
 
-	// Challenge is the WWW-Authenticate value that invites this scheme (RFC 9110
-	// section 11.6.1).
-	Challenge() string
+	// Challenge is what an answer 401 carries to invite this scheme: a WWW-Authenticate
+	// field (RFC 9110 section 11.6.1) and what else the scheme knows. It is shared and
+	// must not be changed.
+	Challenge() Header
+}
+
+// PublicScheme is a Scheme that can check proofs against a public key: the secret never
+// reaches us.
+type PublicScheme interface {
+	Scheme
+
+	// ParsePublic reads a public key as people hand it over (PEM) and returns what is
+	// stored of it. *[InvalidError] with field "public_key".
+	ParsePublic(text string) ([]byte, error)
+
+	// DecoyPublic is a public key to spend time on where a key has none.
+	DecoyPublic() []byte
+}
+
+// Adopter is a Scheme that can take over what another system stored of its keys.
+type Adopter interface {
+	Scheme
+
+	// Adopt turns a foreign key into what is stored of it. *[InvalidError].
+	Adopt(f *Foreign) (Minted, error)
+
+	// Adopted reports whether a material is that of the foreign key. opened is as for
+	// Prove.
+	Adopted(f *Foreign, m *Material, opened []byte) bool
 }

@@ -6,10 +6,13 @@ package gatehouse
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
-// Scope is a right, one token of RFC 6749 section 3.3 (printable ASCII without
-// space, quotation mark and backslash). Scopes are compared exactly.
+// Scope is a right: printable characters without space, quotation mark and backslash. In
+// ASCII that is a token of RFC 6749 section 3.3; letters beyond it are for scopes that
+// come from systems which know them. Scopes are compared byte for byte.
 type Scope string
 
 // AnyScope is the wildcard: a key that holds it has every scope.
@@ -34,7 +37,7 @@ func ParseScopes(words []string) (Scopes, error) {
 	var out Scopes
 	for _, w := range words {
 		if !validScope(w) {
-			return nil, &InvalidError{Field: "scopes", Problem: "a scope is 1 to 128 printable ASCII characters without space, quote and backslash"}
+			return nil, &InvalidError{Field: "scopes", Problem: "a scope is 1 to 128 bytes of printable characters without space, quote and backslash"}
 		}
 		if !slices.Contains(out, Scope(w)) {
 			out = append(out, Scope(w))
@@ -44,11 +47,11 @@ func ParseScopes(words []string) (Scopes, error) {
 }
 
 func validScope(w string) bool {
-	if w == "" || len(w) > maxScopeLen {
+	if w == "" || len(w) > maxScopeLen || !utf8.ValidString(w) {
 		return false
 	}
 	return !strings.ContainsFunc(w, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || r == '"' || r == '\\'
+		return r == ' ' || r == '"' || r == '\\' || r == utf8.RuneError || !unicode.IsPrint(r)
 	})
 }
 
@@ -66,6 +69,12 @@ func (ss Scopes) Covers(need Scopes) bool {
 		}
 	}
 	return true
+}
+
+// Meets reports whether the set has at least one scope of any. Every set meets the
+// empty one.
+func (ss Scopes) Meets(any Scopes) bool {
+	return len(any) == 0 || slices.ContainsFunc(any, ss.Has)
 }
 
 // Strings returns the scopes as words, never nil.

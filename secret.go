@@ -11,19 +11,33 @@ import (
 // Secret holds text that must not be seen: a key's secret, a printable token, a
 // password. It prints as "[secret]" through fmt, slog and encoding/json; the text
 // leaves only through [Secret.Reveal]. The zero value holds no secret.
-type Secret struct{ text string }
+type Secret struct {
+	// A function, because fmt looks into the unexported fields of a struct around this one
+	// without asking it. Nil: no secret.
+	text func() string
+}
 
 const redacted = "[secret]"
 
 // NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{func() string { return text }}
+}
 
 // Reveal returns the text in clear. It is the one exit, so that all uses can be
 // found by name.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return s.text()
+}
 
 // Empty reports whether the secret holds no text.
-func (s Secret) Empty() bool { return s.text == "" }
+func (s Secret) Empty() bool { return s.text == nil }
 
 // String returns "[secret]". It implements [fmt.Stringer].
 func (s Secret) String() string { return redacted }

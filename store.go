@@ -5,6 +5,7 @@ package gatehouse
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -63,10 +64,65 @@ type Store interface {
 	// ErrNotFound when there is no such principal.
 	InsertKey(ctx context.Context, k *Key, e *Event) error
 
+	// InsertKeys adds keys with Version 1, each with the event of the same index, all or
+	// none of them. No keys are no change; events of another number are an *[InvalidError].
+	// Other errors as of InsertKey.
+	InsertKeys(ctx context.Context, ks []*Key, es []*Event) error
+
 	// UpdateKey replaces the key and its materials where the stored Version equals
 	// k.Version, and stores it with Version+1 (k itself is not changed). A revoked
-	// key stays revoked whatever k says. ErrNotFound, ErrConflict.
+	// key stays revoked, and LastUsed as it is, whatever k says. ErrNotFound, ErrConflict.
 	UpdateKey(ctx context.Context, k *Key, e *Event) error
+}
+
+// Use says when a key last let a request pass.
+type Use struct {
+	KeyID string
+	Time  time.Time // UTC
+}
+
+// UseStore keeps when keys were last used, apart from the key's own changes: a use moves
+// no version and leaves no event. Implementations pass gatehousetest.UseStore.
+type UseStore interface {
+	// TouchKeys moves the last use of keys to the given times, never back. Unknown ids
+	// are left out. It stores all or nothing. A Lookup may tell of it a second late, and
+	// only of it.
+	TouchKeys(ctx context.Context, uses []Use) error
+}
+
+// Attempt is one decision about a request, kept for operators. It holds nothing of the
+// credential, and of the key only what a sound proof allows to tell.
+type Attempt struct {
+	Time      time.Time // UTC
+	Tenant    string
+	Scheme    string     // empty: no credential was read
+	KeyID     string     // the key that the proof held for; empty: none
+	Principal string     // id of the principal it speaks for; empty: none
+	Peer      netip.Addr // without its zone; invalid: unknown
+	UserAgent string
+	Outcome   string // "granted" or the code of a [Reason]
+}
+
+// AttemptQuery selects attempts for a list. Zero fields do not select.
+type AttemptQuery struct {
+	Tenant string // required
+	KeyID  string
+	Limit  int // rows at most; zero: all
+}
+
+// AttemptStore keeps attempts, apart from the chain of events. Implementations pass
+// gatehousetest.AttemptStore.
+type AttemptStore interface {
+	// InsertAttempts adds attempts, all or none. Text that no engine keeps is replaced
+	// (U+FFFD).
+	InsertAttempts(ctx context.Context, as []Attempt) error
+
+	// ListAttempts reads attempts, newest first.
+	ListAttempts(ctx context.Context, q AttemptQuery) ([]Attempt, error)
+
+	// PurgeAttempts deletes the oldest attempts of all tenants that were made before a
+	// time: some thousands with one call, so that nobody waits long for it.
+	PurgeAttempts(ctx context.Context, before time.Time) error
 }
 
 // AuditStore keeps the chain of events. Implementations pass gatehousetest.AuditStore.

@@ -21,7 +21,7 @@ func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
 	begin := time.Now()
 	d, err := a.decide(ctx, r)
 	if a.observer != nil {
-		a.observer.Observe(&d, err, time.Since(begin))
+		a.observer.Observe(r, &d, err, time.Since(begin))
 	}
 	return d, err
 }
@@ -30,24 +30,28 @@ func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
 func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	d := Decision{Time: a.clock.now()}
 	i, cred, reason := a.extract(r)
+	d.Scheme = a.schemeName(i)
 	if reason != 0 {
 		return d.deny(reason), nil
 	}
 	scheme := a.schemes[i]
-	d.Scheme = scheme.Name()
 	rec, known, err := a.lookup(ctx, cred.KeyID, i)
 	if err != nil {
 		return Decision{}, err
 	}
-	d.known = known
+	if known {
+		d.named = rec.Key.ID
+	}
 	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], d.Time)
 	if err != nil {
 		return Decision{}, err
 	}
 	if m == nil || !known {
+		a.balance(ctx, cred.KeyID, known)
 		return d.deny(ReasonInvalidCredential), nil
 	}
 	d.Key, d.Principal, d.Material = &rec.Key, &rec.Principal, m.Version
+	d.Body, d.Digest = cred.Body, cred.Digest
 	if !cred.fresh(d.Time) {
 		return d.deny(ReasonStaleCredential), nil
 	}
@@ -82,7 +86,8 @@ func (d Decision) stop(r Reason, err error) (Decision, error) {
 	return d.deny(r), nil
 }
 
-// extract finds the one credential of the request and the index of its scheme.
+// extract finds the one credential of the request and the index of its scheme; -1 where
+// there is not one.
 func (a *Authority) extract(r *Request) (int, Credential, Reason) {
 	var (
 		scheme           int
@@ -102,13 +107,13 @@ func (a *Authority) extract(r *Request) (int, Credential, Reason) {
 	}
 	switch {
 	case spoiled > 0:
-		return 0, Credential{}, ReasonMalformedCredential
+		return -1, Credential{}, ReasonMalformedCredential
 	case present == 0:
-		return 0, Credential{}, ReasonNoCredential
+		return -1, Credential{}, ReasonNoCredential
 	case present > 1:
-		return 0, Credential{}, ReasonAmbiguousCredential
+		return -1, Credential{}, ReasonAmbiguousCredential
 	}
-	return scheme, cred, 0
+	return scheme, cred, cred.Flaw
 }
 
 // lookup reads the record of a key id. For an unknown id it returns the decoy of the
@@ -117,6 +122,10 @@ func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *
 	rec, err = a.store.Lookup(ctx, keyID)
 	switch {
 	case err == nil:
+		if a.sample.Load() == nil {
+			id := rec.Key.ID
+			a.sample.CompareAndSwap(nil, &id)
+		}
 		return rec, true, nil
 	case errors.Is(err, ErrNotFound):
 		return &a.decoys[scheme], false, nil
@@ -125,28 +134,45 @@ func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *
 	}
 }
 
-// prove checks the proof against the record's material of the scheme's kind, newest
-// first, and returns the one that holds. A key without such material costs what the
-// decoy costs.
+// balance makes a refusal cost the same whether the key is known: after a look-up that
+// found something comes one that does not, and the other way round. What it finds, and
+// whether it can, changes nothing.
+func (a *Authority) balance(ctx context.Context, keyID string, known bool) {
+	other := keyID + "~"
+	if !known {
+		id := a.sample.Load()
+		if id == nil {
+			return // no key was ever found: there is nothing to hide
+		}
+		other = *id
+	}
+	_, _ = a.store.Lookup(ctx, other)
+}
+
+// prove checks the proof against the record's materials of the scheme's kinds, newest
+// first, and returns the one that holds. Where the key has no such material the decoy's
+// is tried in its place: a proof that does not hold costs the same for every key.
 func (a *Authority) prove(ctx context.Context, r *Request, s Scheme, c *Credential, rec, decoy *Record, now time.Time) (*Material, error) {
-	tried := false
-	for i := range rec.Key.Materials {
-		m := &rec.Key.Materials[i]
-		if m.Kind != s.Kind() || !m.usableAt(now) {
+	for _, kind := range s.Kinds() {
+		tried := false
+		for i := range rec.Key.Materials {
+			m := &rec.Key.Materials[i]
+			if m.Kind != kind || !m.usableAt(now) {
+				continue
+			}
+			tried = true
+			if ok, err := a.holds(ctx, r, s, c, &rec.Key, m); err != nil {
+				return nil, err
+			} else if ok {
+				return m, nil
+			}
+		}
+		if tried {
 			continue
 		}
-		tried = true
-		ok, err := a.holds(ctx, r, s, c, &rec.Key, m)
-		if err != nil {
+		if _, err := a.holds(ctx, r, s, c, &decoy.Key, decoy.Key.material(kind)); err != nil {
 			return nil, err
 		}
-		if ok {
-			return m, nil
-		}
-	}
-	if !tried {
-		_, err := a.holds(ctx, r, s, c, &decoy.Key, &decoy.Key.Materials[0])
-		return nil, err
 	}
 	return nil, nil
 }

@@ -45,6 +45,13 @@ func canonicalEmail(text string) (string, bool) {
 	return lowerASCII(text), true
 }
 
+// CheckEmail tells whether an e-mail address is one that an account can have.
+// *gatehouse.InvalidError with field "email".
+func CheckEmail(text string) error {
+	_, err := checkEmail(text)
+	return err
+}
+
 // checkEmail is canonicalEmail with the error that registration gives.
 func checkEmail(text string) (string, error) {
 	email, ok := canonicalEmail(text)

@@ -31,7 +31,12 @@ type NewKey struct {
 	Schemes []string   `json:"schemes"`
 	Scopes  []string   `json:"scopes,omitempty"`
 	Expires *time.Time `json:"expires,omitempty"`
-	Replay  string     `json:"replay,omitempty"` // "strict" or "window"
+	Replay  string     `json:"replay,omitempty"`   // "strict" or "window"
+	Unused  int64      `json:"unused_s,omitempty"` // seconds it may lie unused before it expires; absent: for ever
+
+	// PublicKey is a public key in PEM. The holder keeps the private one, and no secret is
+	// made. Absent: make one.
+	PublicKey string `json:"public_key,omitempty"`
 }
 
 // Key is a key without its secret.
@@ -50,13 +55,26 @@ type Key struct {
 	Updated   time.Time  `json:"updated"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
+	LastUsed  *time.Time `json:"last_used,omitempty"` // to about a minute
+	Unused    int64      `json:"unused_s,omitempty"`  // seconds it may lie unused before it expires
 }
 
 // CreatedKey is a key with its secret, shown once.
 type CreatedKey struct {
 	Key
-	Secret string `json:"secret"`
+	Secret string `json:"secret"`          // empty for a key with a public key
 	Token  string `json:"token,omitempty"` // kid and secret in one text, for the bearer scheme
+}
+
+// RevokeKeys asks for the end of an account's keys.
+type RevokeKeys struct {
+	Owner  string `json:"owner"`            // e-mail address or uid
+	Scheme string `json:"scheme,omitempty"` // only keys that allow this scheme; absent: all
+}
+
+// RevokedKeys says how many keys were ended.
+type RevokedKeys struct {
+	Revoked int `json:"revoked"`
 }
 
 // Keys is a page of keys.
@@ -105,11 +123,14 @@ type NewState struct {
 // consumes what the request would: a nonce, a limit.
 type Check struct {
 	Method    string              `json:"method,omitempty"`
+	Scheme    string              `json:"scheme,omitempty"` // "http" or "https"
 	Authority string              `json:"authority,omitempty"`
 	Target    string              `json:"target,omitempty"`
 	Peer      string              `json:"peer,omitempty"` // the client's address
 	Headers   map[string][]string `json:"headers"`
-	Scopes    []string            `json:"scopes,omitempty"` // what the route demands
+	Scopes    []string            `json:"scopes,omitempty"`    // what the route demands, all of them
+	AnyScope  []string            `json:"any_scope,omitempty"` // of these the route demands one
+	Body      *[]byte             `json:"body,omitempty"`      // the whole body; absent: it cannot be supplied
 }
 
 // Decision is the answer to a Check.
@@ -119,5 +140,7 @@ type Decision struct {
 	Status     int    `json:"status"`           // HTTP status a gate answers with
 	Scheme     string `json:"scheme,omitempty"`
 	Key        *Key   `json:"key,omitempty"`
+	Body       string `json:"body,omitempty"`           // with a grant: "verified", "deferred" or "unavailable"
+	Digest     string `json:"content_digest,omitempty"` // the proven field, to compare with a deferred body
 	RetryAfter int64  `json:"retry_after_ms,omitempty"`
 }

@@ -26,6 +26,7 @@ const (
 // no two subjects can spell the same.
 type cacheKey struct {
 	tenant, principal, key, session, scheme string
+	body                                    gatehouse.BodyState
 	principalVersion, keyVersion            int64
 }
 

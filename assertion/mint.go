@@ -92,7 +92,7 @@ func NewMinter(c MinterConfig) *Minter {
 // not be had before ctx ended, or its store or sealer fails.
 func (m *Minter) Mint(ctx context.Context, s Subject) (string, error) {
 	now := m.now()
-	if m.cache == nil || !s.versioned() {
+	if m.cache == nil || s.Digest != "" || !s.versioned() {
 		return m.mint(ctx, s, now, nil)
 	}
 	key := s.cacheKey()
@@ -144,7 +144,7 @@ func (m *Minter) sign(sk *signingKey, s *Subject, now time.Time) (string, time.T
 func (s *Subject) cacheKey() cacheKey {
 	k := cacheKey{
 		tenant: s.Principal.Tenant, principal: s.Principal.ID, principalVersion: s.Principal.Version,
-		session: s.Session, scheme: s.Scheme,
+		session: s.Session, scheme: s.Scheme, body: s.Body,
 	}
 	if s.Key != nil {
 		k.key, k.keyVersion = s.Key.ID, s.Key.Version

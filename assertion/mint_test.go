@@ -111,7 +111,7 @@ func TestDefaultWire(t *testing.T) {
 		t.Errorf("header %s, want %s", header, want)
 	}
 	jti := regexp.MustCompile(`"jti":"[A-Z2-7]{26}"`)
-	want := fmt.Sprintf(`{"iss":"https://id.example","sub":"ID0123456789","aud":["orders"],"exp":%d,"iat":%d,"nbf":%d,"jti":"J","client_id":"k1","scope":"read write","tenant":"default","auth":{"scheme":"bearer","key":"k1"}}`, iat+60, iat, iat)
+	want := fmt.Sprintf(`{"iss":"https://id.example","sub":"ID0123456789","aud":["orders"],"exp":%d,"iat":%d,"nbf":%d,"jti":"J","client_id":"k1","scope":"read write","tenant":"default","auth":{"scheme":"bearer","key":"k1","body":"unavailable"}}`, iat+60, iat, iat)
 	if diff := cmp.Diff(want, jti.ReplaceAllString(claims, `"jti":"J"`)); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
@@ -142,6 +142,40 @@ func TestDefaultWire(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"scheme": "session"}, c["auth"]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a proof says of the body reaches the service, and never that of another request.
+func TestBodyInToken(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	m := h.minter(h.open(t, h.config()), assertion.Default)
+	seen := map[string]bool{}
+	for _, row := range []struct {
+		state          gatehouse.BodyState
+		digest, want   string
+		mayShareTokens bool
+	}{
+		{gatehouse.BodyUnavailable, "", "unavailable", true},
+		{gatehouse.BodyVerified, "", "verified", true},
+		{gatehouse.BodyVerified, "sha-256=:AAAA:", "verified", false},
+		{gatehouse.BodyDeferred, "sha-256=:BBBB:", "deferred", false},
+	} {
+		s := keySubject()
+		s.Body, s.Digest = row.state, row.digest
+		first, second := mint(t, m, s), mint(t, m, s)
+		if (first == second) != row.mayShareTokens || seen[first] {
+			t.Errorf("%s %q: reused %v, or another state's", row.want, row.digest, first == second)
+		}
+		seen[first] = true
+		var c struct {
+			Auth struct{ Body string }
+			Cdig string
+		}
+		_, claims := segments(t, first)
+		if err := json.Unmarshal([]byte(claims), &c); err != nil || c.Auth.Body != row.want || c.Cdig != row.digest {
+			t.Errorf("claims %s (%v); want %s, %q", claims, err, row.want, row.digest)
+		}
 	}
 }
 

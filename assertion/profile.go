@@ -25,7 +25,10 @@ const (
 	// Default is RFC 9068's access token: ES256, header with typ "at+jwt" and kid,
 	// 60 seconds; claims iss, sub (the principal's UID), aud, exp, iat, nbf, jti,
 	// client_id (the key id; absent for a session), scope (absent where there is
-	// none), tenant and auth {scheme, key}.
+	// none), tenant, auth {scheme, key, body} and cdig. auth.body is, for a key, what
+	// its proof says of the request's body: "verified", "deferred" (the service must
+	// compare the body with cdig before it trusts it) or "unavailable" (nothing). cdig
+	// is the proven Content-Digest field (RFC 9530), absent where there is none.
 	Default
 
 	// Barong is the session token of openware's Barong 2.6: RS256, a header of alg
@@ -75,9 +78,11 @@ func (p Profile) lifetime() time.Duration {
 // Subject is whom a token is about: a request whose proof held.
 type Subject struct {
 	Principal gatehouse.Principal
-	Key       *gatehouse.Key // nil for a session
-	Scheme    string         // how the credential was presented, such as "bearer" or "session"
-	Session   string         // an opaque name of the session, so that sessions share no token; never its secret; empty for a key
+	Key       *gatehouse.Key      // nil for a session
+	Scheme    string              // how the credential was presented, such as "bearer" or "session"
+	Body      gatehouse.BodyState // what the proof says of the body, from the decision
+	Digest    string              // the proven Content-Digest field, from the decision; such a token is never reused
+	Session   string              // an opaque name of the session, so that sessions share no token; never its secret; empty for a key
 }
 
 // The issuer and audience of everything signed for Barong's contract.
@@ -133,11 +138,13 @@ type defaultClaims struct {
 	Scope     string      `json:"scope,omitempty"`
 	Tenant    string      `json:"tenant"`
 	Auth      defaultAuth `json:"auth"`
+	Digest    string      `json:"cdig,omitempty"`
 }
 
 type defaultAuth struct {
 	Scheme string `json:"scheme"`
 	Key    string `json:"key,omitempty"`
+	Body   string `json:"body,omitempty"`
 }
 
 func newBarongHead(purpose string, issued, expires time.Time) barongHead {
@@ -179,10 +186,10 @@ func (m *Minter) defaultClaims(s *Subject, issued, expires time.Time) any {
 	c := defaultClaims{
 		Issuer: m.issuer, Subject: s.Principal.UID, Audience: m.audience,
 		Expires: expires.Unix(), IssuedAt: issued.Unix(), NotBefore: issued.Unix(), ID: rand.Text(),
-		Tenant: s.Principal.Tenant, Auth: defaultAuth{Scheme: s.Scheme},
+		Tenant: s.Principal.Tenant, Auth: defaultAuth{Scheme: s.Scheme}, Digest: s.Digest,
 	}
 	if s.Key != nil {
-		c.Client, c.Auth.Key = s.Key.ID, s.Key.ID
+		c.Client, c.Auth.Key, c.Auth.Body = s.Key.ID, s.Key.ID, s.Body.String()
 		c.Scope = strings.Join(s.Key.Scopes.Strings(), " ")
 	}
 	return c

@@ -142,8 +142,22 @@ func (c *Client) RevokeKey(ctx context.Context, kid string) (api.Key, error) {
 	return c.onKey(ctx, kid, "revoke")
 }
 
+// RevokeKeys ends the keys of an owner (e-mail address or uid), of one scheme or of all
+// (empty), and returns how many it ended.
+func (c *Client) RevokeKeys(ctx context.Context, owner, scheme string) (int, error) {
+	var out api.RevokedKeys
+	err := c.call(ctx, http.MethodPost, "/v1/keys/revoke", api.RevokeKeys{Owner: owner, Scheme: scheme}, &out)
+	return out.Revoked, err
+}
+
 func (c *Client) onKey(ctx context.Context, kid, verb string) (out api.Key, err error) {
 	err = c.call(ctx, http.MethodPost, "/v1/keys/"+url.PathEscape(kid)+"/"+verb, struct{}{}, &out)
+	return out, err
+}
+
+// Import takes over keys of another system. A refused key is an answer, not an error.
+func (c *Client) Import(ctx context.Context, in api.Import) (out api.Imported, err error) {
+	err = c.call(ctx, http.MethodPost, "/v1/import", in, &out)
 	return out, err
 }
 

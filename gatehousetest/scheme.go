@@ -24,6 +24,7 @@ func Scheme(t *testing.T, s gatehouse.Scheme, prefix string, fields []string, pr
 		"empty material proves nothing": b.emptyMaterial,
 		"absent or sent twice":          b.presence,
 		"ids and secrets do not repeat": b.noRepeats,
+		"a challenge invites it":        b.challenge,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,9 +58,9 @@ func (b *schemeBench) mint(t *testing.T, keyID string) minted {
 	out := minted{
 		Minted:   m,
 		key:      &gatehouse.Key{ID: m.KeyID, Prefix: m.Prefix, Schemes: []string{b.s.Name()}},
-		material: &gatehouse.Material{Version: 1, Kind: b.s.Kind(), Ref: m.Ref, Data: m.Digest},
+		material: &gatehouse.Material{Version: 1, Kind: b.kind(), Ref: m.Ref, Data: m.Digest},
 	}
-	if b.s.Kind() == gatehouse.MaterialSealed {
+	if b.kind() == gatehouse.MaterialSealed {
 		out.opened = []byte(m.Secret.Reveal())
 	}
 	return out
@@ -112,8 +113,27 @@ func (b *schemeBench) changedProof(t *testing.T) {
 func (b *schemeBench) emptyMaterial(t *testing.T) {
 	m := b.mint(t, "")
 	r, c := b.request(t, m)
-	if b.s.Prove(r, &c, m.key, &gatehouse.Material{Kind: b.s.Kind()}, nil) {
-		t.Error("a proof holds against nothing")
+	for _, kind := range b.s.Kinds() {
+		if b.s.Prove(r, &c, m.key, &gatehouse.Material{Kind: kind}, nil) {
+			t.Errorf("a proof holds against nothing of kind %d", kind)
+		}
+	}
+}
+
+// kind is the kind of material that is made of a minted secret.
+func (b *schemeBench) kind() gatehouse.MaterialKind {
+	for _, kind := range b.s.Kinds() {
+		if kind != gatehouse.MaterialPublic {
+			return kind
+		}
+	}
+	return gatehouse.MaterialInvalid
+}
+
+func (b *schemeBench) challenge(t *testing.T) {
+	c := b.s.Challenge()
+	if len(c["Www-Authenticate"]) != 1 || c["Www-Authenticate"][0] == "" {
+		t.Errorf("Challenge = %v; want one WWW-Authenticate", c)
 	}
 }
 

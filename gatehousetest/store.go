@@ -26,6 +26,8 @@ import (
 // because the records refer to each other: a key needs an account.
 type AllStores interface {
 	gatehouse.Store
+	gatehouse.UseStore
+	gatehouse.AttemptStore
 	gatehouse.AuditStore
 	gatehouse.DataKeyStore
 	gatehouse.SigningKeyStore
@@ -47,6 +49,8 @@ func Store(t *testing.T, open func(t *testing.T) AllStores) {
 		{"values that are none", keyInvalid},
 		{"insert a taken id", keyTaken},
 		{"insert without principal", keyWithoutPrincipal},
+		{"insert many", keysRoundTrip},
+		{"insert many or none", keysAllOrNone},
 		{"the event of a key", keyEvents},
 		{"what is not there", keyNotFound},
 		{"a look-up knows the principal", keyLookupPrincipal},
@@ -59,6 +63,27 @@ func Store(t *testing.T, open func(t *testing.T) AllStores) {
 		{"list in every order", keyListOrders},
 		{"list in pages", keyListPages},
 		{"a context that has ended", keyContext},
+	})
+}
+
+// UseStore is the suite of [gatehouse.UseStore]. open is as for [Store].
+func UseStore(t *testing.T, open func(t *testing.T) AllStores) {
+	runHouses(t, open, []houseTest{
+		{"touch keys", useTouch},
+		{"never back", useNeverBack},
+		{"no change of the key", useNoChange},
+		{"many uses at once", useMany},
+		{"uses when the context has ended", useContext},
+	})
+}
+
+// AttemptStore is the suite of [gatehouse.AttemptStore]. open is as for [Store].
+func AttemptStore(t *testing.T, open func(t *testing.T) AllStores) {
+	runHouses(t, open, []houseTest{
+		{"an attempt is read as it was inserted", attemptRoundTrip},
+		{"hostile text", attemptHostileText},
+		{"list", attemptList},
+		{"purge", attemptPurge},
 	})
 }
 
@@ -127,7 +152,7 @@ func Stores(t *testing.T, open func(t *testing.T) AllStores) {
 		name string
 		run  func(*testing.T, func(*testing.T) AllStores)
 	}{
-		{"Store", Store}, {"AuditStore", AuditStore}, {"DataKeyStore", DataKeyStore},
+		{"Store", Store}, {"UseStore", UseStore}, {"AttemptStore", AttemptStore}, {"AuditStore", AuditStore}, {"DataKeyStore", DataKeyStore},
 		{"SigningKeyStore", SigningKeyStore}, {"AccountStore", AccountStore},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })

@@ -19,11 +19,12 @@ func keyUpdate(t *testing.T, h *house) {
 	a, b := h.account(t, nil), h.account(t, nil)
 	k := h.key(t, a.ID, func(k *gatehouse.Key) {
 		k.Networks, k.Scopes = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, gatehouse.Scopes{"all"}
+		k.Unused, k.LastUsed = time.Hour, h.now()
 	})
 	k.Principal, k.Name, k.Prefix, k.Schemes, k.Scopes, k.Networks = b.ID, "new name", "new", []string{"bearer"}, gatehouse.Scopes{"one", "two"}, nil
 	k.Limits = []gatehouse.Limit{{Name: "all", Count: 1, Period: time.Minute, Burst: 2}}
 	k.Replay, k.State, k.StateText = gatehouse.ReplayWindow, gatehouse.StateDisabled, "banned"
-	k.NotBefore, k.Expires, k.Updated = h.now(), h.now(), h.now()
+	k.NotBefore, k.Expires, k.Updated, k.Unused = h.now(), h.now(), h.now(), 2*time.Hour
 	k.Materials = []gatehouse.Material{
 		{Version: 2, Kind: gatehouse.MaterialDigest, Ref: "pepper-1", Data: randomBytes(32), Created: h.now()},
 		{Version: 1, Kind: k.Materials[0].Kind, Ref: k.Materials[0].Ref, Data: k.Materials[0].Data, Created: k.Materials[0].Created, NotAfter: h.now()},

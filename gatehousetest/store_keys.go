@@ -55,6 +55,7 @@ func keyRoundTrip(t *testing.T, h *house) {
 		k.Replay = gatehouse.ReplayWindow
 		k.State, k.StateText = gatehouse.StateDisabled, "inactive"
 		k.NotBefore, k.Expires = h.now(), h.now().Add(time.Hour)
+		k.Unused, k.LastUsed = 8760*time.Hour+time.Microsecond, h.now()
 		k.Version = 77 // not taken over
 	})
 	k.Version = 1
@@ -95,10 +96,10 @@ func keyTimes(t *testing.T, h *house) {
 		{time.Unix(0, 0), time.UnixMicro(1).UTC()},
 	} {
 		k := h.key(t, a.ID, func(k *gatehouse.Key) {
-			k.NotBefore, k.Expires, k.Created, k.Updated = row.stored, row.stored, row.stored, row.stored
+			k.NotBefore, k.Expires, k.Created, k.Updated, k.LastUsed = row.stored, row.stored, row.stored, row.stored, row.stored
 			k.Materials[0].Created, k.Materials[0].NotAfter = row.stored, row.stored
 		})
-		k.NotBefore, k.Expires, k.Created, k.Updated = row.read, row.read, row.read, row.read
+		k.NotBefore, k.Expires, k.Created, k.Updated, k.LastUsed = row.read, row.read, row.read, row.read, row.read
 		k.Materials[0].Created, k.Materials[0].NotAfter = row.read, row.read
 		mustReadKey(t, h, k)
 	}

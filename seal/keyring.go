@@ -4,25 +4,24 @@
 package seal
 
 import (
-	"bytes"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const keySize = 32 // bytes of every key in a keyring, and of a data key
 
 // Keyring holds the keys that must never be in the database. It is made by
-// [LoadKeyring], [CreateKeyring] or [LoadOrCreateKeyring] and does not change; it is
-// safe for concurrent use. The zero value holds no key, and nothing can be sealed or
-// derived with it. A Keyring prints as "[keyring]".
+// [LoadKeyring], [CreateKeyring] or [LoadOrCreateKeyring]; a [Keeper] changes it while
+// the process runs, and all copies of it show the change. It is safe for concurrent use.
+// The zero value holds no key, and nothing can be sealed or derived with it. A Keyring
+// prints as "[keyring]".
 //
 // In it are KEKs, which wrap data keys; peppers, which key the digests of bearer
 // secrets; and one root key, from which [Keyring.Derive] makes keys for everything
@@ -32,27 +31,46 @@ const keySize = 32 // bytes of every key in a keyring, and of a data key
 // # File
 //
 // A keyring is a text file. The first line is "gatehouse-keyring 1". Lines that are
-// empty or begin with "#" say nothing. Each other line is one key, six words:
+// empty or begin with "#" say nothing; a change of the keyring drops them. Each other
+// line is one key, six words:
 //
 //	kind    id        algorithm     created               rank     key
 //	kek     3kq7zt0m  aes-256-gcm   2026-01-31T12:00:00Z  primary  base64 of 32 bytes
-//	pepper  ...       hmac-sha-256  ...                   primary  ...
+//	kek     ...       xchacha20-poly1305  ...             active   file:/run/secrets/kek
+//	kek     ...       vault-transit ...                   active   vault:transit/gatehouse
+//	pepper  ...       hmac-sha-256  ...                   primary  env:/etc/gatehouse.env#PEPPER
 //	root    ...       hkdf-sha-256  ...                   primary  ...
 //
 // id is 1 to 32 of a-z, 0-9, "-" and "_", and unique in the file. created is a time of
 // RFC 3339 in UTC. rank is "primary" or "active". The key is standard base64 with padding
-// (RFC 4648 section 4). Of each kind exactly one key is primary; there is one root.
-type Keyring struct {
-	entries []entry
+// (RFC 4648 section 4), or says where the key is: "file:" and "env:" name a file by its
+// absolute path, which must belong to the same user and be closed to all others like the
+// keyring itself. The one holds 32 bytes, raw or in base64; the other lines NAME=base64.
+// "vault:" names a mount and a key of the transit engine of a Vault or OpenBao server,
+// which never gives it away; it goes with the algorithm vault-transit, and with no other.
+// Of each kind exactly one key is primary; there is one root.
+type Keyring struct{ ring *ring }
+
+// ring is what the copies of a Keyring share.
+type ring struct {
+	path    string // of the file; empty: none
+	vault   *transit
+	turn    sync.Mutex // held by whoever changes the file
+	current atomic.Pointer[keys]
 }
+
+// keys are the lines of a keyring file. They are replaced, never changed.
+type keys []entry
 
 // entry is one line of the file.
 type entry struct {
-	kind    string
-	id      string
-	created time.Time // UTC; the file keeps whole seconds
-	primary bool
-	key     []byte // keySize bytes
+	kind      string
+	id        string
+	algorithm string
+	created   time.Time // UTC; the file keeps whole seconds
+	primary   bool
+	source    string // where the key is; empty: in the file
+	key       []byte // keySize bytes; nil for one in Vault
 }
 
 const (
@@ -61,29 +79,55 @@ const (
 	kindRoot   = "root"
 )
 
+// The algorithms of a KEK.
+const (
+	algorithmAES     = "aes-256-gcm"
+	algorithmXChaCha = "xchacha20-poly1305"
+	algorithmVault   = "vault-transit"
+)
+
 // kinds are the kinds of key in the order in which they are written, each with its
-// only algorithm so far.
-var kinds = []struct{ name, algorithm string }{
-	{kindKEK, "aes-256-gcm"},
-	{kindPepper, "hmac-sha-256"},
-	{kindRoot, "hkdf-sha-256"},
+// algorithms, the default first.
+var kinds = []struct {
+	name       string
+	algorithms []string
+}{
+	{kindKEK, []string{algorithmAES, algorithmXChaCha, algorithmVault}},
+	{kindPepper, []string{"hmac-sha-256"}},
+	{kindRoot, []string{"hkdf-sha-256"}},
 }
 
-const (
-	fileHeader  = "gatehouse-keyring 1"
-	fileWarning = "# Secret. Without this file no sealed secret opens: keep a copy, apart from the database's backups."
+// algorithmsOf returns the algorithms of a kind, nil for one that is none.
+func algorithmsOf(kind string) []string {
+	for _, k := range kinds {
+		if k.name == kind {
+			return k.algorithms
+		}
+	}
+	return nil
+}
 
-	rankPrimary = "primary"
-	rankActive  = "active"
+// keyringOf is a keyring that is in no file.
+func keyringOf(list keys) *Keyring {
+	k := &Keyring{&ring{}}
+	k.ring.current.Store(&list)
+	k.UseVault(Vault{})
+	return k
+}
 
-	timeLayout = "2006-01-02T15:04:05Z"
-)
+// keys returns what the keyring holds now.
+func (k *Keyring) keys() keys {
+	if k.ring == nil {
+		return nil
+	}
+	return *k.ring.current.Load()
+}
 
 // PrimaryPepper returns the pepper that new digests are made with. The caller owns
 // key, which is 32 bytes. It panics on a zero Keyring: a digest without a pepper must
 // not come about by mistake.
 func (k *Keyring) PrimaryPepper() (id string, key []byte) {
-	e := k.primary(kindPepper)
+	e := k.keys().primary(kindPepper)
 	if e == nil {
 		panic("seal: PrimaryPepper needs a loaded keyring")
 	}
@@ -93,7 +137,7 @@ func (k *Keyring) PrimaryPepper() (id string, key []byte) {
 // PepperByID returns the pepper with this id, primary or not. The caller owns key,
 // which is 32 bytes; ok is false when there is no such pepper.
 func (k *Keyring) PepperByID(id string) (key []byte, ok bool) {
-	e := k.byID(kindPepper, id)
+	e := k.keys().byID(kindPepper, id)
 	if e == nil {
 		return nil, false
 	}
@@ -105,7 +149,7 @@ func (k *Keyring) PepperByID(id string) (key []byte, ok bool) {
 // the root is: a new primary KEK or pepper does not change it. It panics on a zero
 // Keyring, whose keys everyone could derive, and on an empty purpose.
 func (k *Keyring) Derive(purpose string) []byte {
-	root := k.primary(kindRoot)
+	root := k.keys().primary(kindRoot)
 	if root == nil || purpose == "" {
 		panic("seal: Derive needs a loaded keyring and a purpose")
 	}
@@ -119,142 +163,39 @@ func (k *Keyring) Derive(purpose string) []byte {
 // Format writes "[keyring]" for every verb. It implements [fmt.Formatter].
 func (k Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[keyring]") }
 
-func (k *Keyring) primary(kind string) *entry {
-	return k.first(func(e *entry) bool { return e.kind == kind && e.primary })
+func (l keys) primary(kind string) *entry {
+	return l.first(func(e *entry) bool { return e.kind == kind && e.primary })
 }
 
-func (k *Keyring) byID(kind, id string) *entry {
-	return k.first(func(e *entry) bool { return e.kind == kind && e.id == id })
+func (l keys) byID(kind, id string) *entry {
+	return l.first(func(e *entry) bool { return e.kind == kind && e.id == id })
 }
 
-func (k *Keyring) first(is func(*entry) bool) *entry {
-	for i := range k.entries {
-		if is(&k.entries[i]) {
-			return &k.entries[i]
+func (l keys) first(is func(*entry) bool) *entry {
+	for i := range l {
+		if is(&l[i]) {
+			return &l[i]
 		}
 	}
 	return nil
 }
 
-// newKeyring makes a keyring with one fresh key of each kind.
-func newKeyring(now time.Time) *Keyring {
-	k := &Keyring{}
+// newKeys makes one fresh key of each kind.
+func newKeys(now time.Time) keys {
+	var l keys
 	for _, kind := range kinds {
-		k.entries = append(k.entries, entry{
-			kind:    kind.name,
-			id:      strings.ToLower(rand.Text()[:12]), // 60 bits
-			created: now.UTC().Truncate(time.Second),
-			primary: true,
-			key:     randomBytes(keySize),
-		})
+		e := newEntry(kind.name, now)
+		e.primary = true
+		l = append(l, e)
 	}
-	return k
+	return l
 }
 
-// text writes the keyring as the file holds it.
-func (k *Keyring) text() []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s\n%s\n", fileHeader, fileWarning)
-	for _, kind := range kinds {
-		for _, e := range k.entries {
-			if e.kind != kind.name {
-				continue
-			}
-			rank := rankActive
-			if e.primary {
-				rank = rankPrimary
-			}
-			fmt.Fprintln(&b, e.kind, e.id, kind.algorithm, e.created.Format(timeLayout), rank, base64.StdEncoding.EncodeToString(e.key))
-		}
+// newEntry makes a fresh key of the default algorithm.
+func newEntry(kind string, now time.Time) entry {
+	return entry{
+		kind: kind, id: randomID(), algorithm: algorithmsOf(kind)[0], created: now.UTC().Truncate(time.Second), key: randomBytes(keySize),
 	}
-	return b.Bytes()
-}
-
-// parseKeyring reads what text writes. Its errors are one line and name places in the
-// file, never what stands there.
-func parseKeyring(text []byte) (*Keyring, error) {
-	header, rest, _ := strings.Cut(string(text), "\n")
-	if strings.TrimSpace(header) != fileHeader {
-		return nil, errors.New(`line 1: not "` + fileHeader + `"`)
-	}
-	k := &Keyring{}
-	n := 1
-	for line := range strings.Lines(rest) {
-		n++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		e, err := parseEntry(line)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		if k.first(func(o *entry) bool { return o.id == e.id }) != nil {
-			return nil, fmt.Errorf("line %d: an earlier line has the same id", n)
-		}
-		k.entries = append(k.entries, e)
-	}
-	if err := k.complete(); err != nil {
-		return nil, err
-	}
-	return k, nil
-}
-
-func parseEntry(line string) (entry, error) {
-	words := strings.Fields(line)
-	if len(words) != 6 {
-		return entry{}, errors.New("not six words: kind, id, algorithm, created, rank, key")
-	}
-	e := entry{kind: words[0], id: words[1], primary: words[4] == rankPrimary}
-	i := slices.IndexFunc(kinds, func(k struct{ name, algorithm string }) bool { return k.name == e.kind })
-	if i < 0 {
-		return entry{}, errors.New("unknown kind of key")
-	}
-	if !validID(e.id) {
-		return entry{}, errors.New("an id is 1 to 32 of a-z, 0-9, - and _")
-	}
-	if words[2] != kinds[i].algorithm {
-		return entry{}, errors.New("unknown algorithm for this kind of key")
-	}
-	var err error
-	if e.created, err = time.Parse(timeLayout, words[3]); err != nil {
-		return entry{}, errors.New("created is not a UTC time such as 2026-01-31T12:00:00Z")
-	}
-	if !e.primary && words[4] != rankActive {
-		return entry{}, errors.New("rank is neither primary nor active")
-	}
-	if e.key, err = base64.StdEncoding.Strict().DecodeString(words[5]); err != nil || len(e.key) != keySize {
-		return entry{}, errors.New("key is not 32 bytes in base64")
-	}
-	return e, nil
-}
-
-// complete reports what the keyring as a whole lacks.
-func (k *Keyring) complete() error {
-	for _, kind := range kinds {
-		all, primary := 0, 0
-		for _, e := range k.entries {
-			if e.kind == kind.name {
-				all++
-				if e.primary {
-					primary++
-				}
-			}
-		}
-		if primary != 1 {
-			return fmt.Errorf("%d primary keys of kind %s, not one", primary, kind.name)
-		}
-		if kind.name == kindRoot && all != 1 {
-			return fmt.Errorf("%d root keys, not one", all)
-		}
-	}
-	return nil
-}
-
-func validID(id string) bool {
-	return id != "" && len(id) <= 32 && !strings.ContainsFunc(id, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	})
 }
 
 // randomBytes returns n bytes of the system's randomness.

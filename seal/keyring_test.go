@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,22 +28,22 @@ root root-1 hkdf-sha-256 2026-01-31T12:00:00Z primary QEFCQ0RFRkdISUpLTE1OT1BRUl
 
 func mustParse(t testing.TB, text string) *Keyring {
 	t.Helper()
-	k, err := parseKeyring([]byte(text))
+	l, err := parseKeys([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return keyringOf(l)
 }
+
+func newKeyring(now time.Time) *Keyring { return keyringOf(newKeys(now)) }
 
 // rotated returns the keyring with a new primary key of a kind; the old one stays active.
 func rotated(k *Keyring, kind string) *Keyring {
-	out := &Keyring{}
-	for _, e := range k.entries {
-		e.primary = e.primary && e.kind != kind
-		out.entries = append(out.entries, e)
+	l := slices.Clone(k.keys())
+	for i := range l {
+		l[i].primary = l[i].primary && l[i].kind != kind
 	}
-	out.entries = append(out.entries, *newKeyring(time.Now()).primary(kind))
-	return out
+	return keyringOf(append(l, *newKeys(time.Now()).primary(kind)))
 }
 
 func TestKeyringFromVector(t *testing.T) {
@@ -64,20 +65,20 @@ func TestKeyringFromVector(t *testing.T) {
 func TestKeyringTextIsRead(t *testing.T) {
 	t.Parallel()
 	k := rotated(rotated(newKeyring(time.Now()), kindKEK), kindPepper)
-	once := mustParse(t, string(k.text()))
-	if string(once.text()) != string(k.text()) {
+	once := mustParse(t, string(k.keys().text()))
+	if string(once.keys().text()) != string(k.keys().text()) {
 		t.Error("print of parse of print differs")
 	}
 	for _, kind := range kinds {
-		if diff := cmp.Diff(k.primary(kind.name), once.primary(kind.name), cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(k.keys().primary(kind.name), once.keys().primary(kind.name), cmp.AllowUnexported(entry{})); diff != "" {
 			t.Error(kind.name, diff)
 		}
 	}
-	if len(once.entries) != 5 {
-		t.Errorf("%d keys, want 5", len(once.entries))
+	if len(once.keys()) != 5 {
+		t.Errorf("%d keys, want 5", len(once.keys()))
 	}
 	crlf := strings.ReplaceAll(vectorKeyring, "\n", "\r\n")
-	if string(mustParse(t, crlf).text()) != string(mustParse(t, vectorKeyring).text()) {
+	if string(mustParse(t, crlf).keys().text()) != string(mustParse(t, vectorKeyring).keys().text()) {
 		t.Error("CRLF reads differently")
 	}
 }
@@ -121,7 +122,7 @@ func TestKeyringRefuses(t *testing.T) {
 		if text == vectorKeyring {
 			t.Fatalf("%s: the row changes nothing", row.name)
 		}
-		k, err := parseKeyring([]byte(text))
+		k, err := parseKeys([]byte(text))
 		if err == nil || k != nil {
 			t.Errorf("%s: accepted", row.name)
 			continue
@@ -162,7 +163,7 @@ func TestPepperByID(t *testing.T) {
 			t.Error("the caller's copy is the keyring's own")
 		}
 	}
-	for _, id := range []string{"", "unknown", k.primary(kindKEK).id, k.primary(kindRoot).id} {
+	for _, id := range []string{"", "unknown", k.keys().primary(kindKEK).id, k.keys().primary(kindRoot).id} {
 		if key, ok := k.PepperByID(id); ok || key != nil {
 			t.Errorf("PepperByID(%q) found a key", id)
 		}
@@ -209,7 +210,7 @@ func TestKeyringDoesNotPrint(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
 		for _, v := range []any{k, *k, []*Keyring{k}, struct{ K Keyring }{*k}} {
 			text := fmt.Sprintf(verb, v)
-			for _, e := range k.entries {
+			for _, e := range k.keys() {
 				for _, secret := range []string{
 					base64.StdEncoding.EncodeToString(e.key), hex.EncodeToString(e.key),
 					string(e.key), strings.Trim(fmt.Sprint(e.key), "[]"), e.id,
@@ -228,17 +229,17 @@ func TestKeyringDoesNotPrint(t *testing.T) {
 
 func FuzzParseKeyring(f *testing.F) {
 	f.Add([]byte(vectorKeyring))
-	f.Add(newKeyring(time.Unix(0, 0)).text())
+	f.Add(newKeys(time.Unix(0, 0)).text())
 	f.Add([]byte("gatehouse-keyring 1\nkek"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		k, err := parseKeyring(text)
+		k, err := parseKeys(text)
 		if err != nil {
 			noKeyIn(t, err, text)
 			return
 		}
 		printed := k.text()
-		again, err := parseKeyring(printed)
-		if err != nil || !bytes.Equal(again.text(), printed) || len(again.entries) != len(k.entries) {
+		again, err := parseKeys(printed)
+		if err != nil || !bytes.Equal(again.text(), printed) || len(again) != len(k) {
 			t.Errorf("what was read does not read back: %v", err)
 		}
 	})

@@ -4,54 +4,84 @@
 package seal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
 
-const maxFileSize = 1 << 20 // bytes; far above any honest keyring
+const (
+	maxFileSize = 1 << 20 // bytes; far above any honest keyring
+	tempName    = ".keyring-*"
+)
 
-// LoadKeyring reads a keyring. A symbolic link is followed; what it leads to must be a
-// regular file that belongs to the effective user of the process and that neither group
-// nor others may touch. Anything else, and any line that is not understood, is refused
-// with an error of one line that names the file and what to do and holds nothing of the
-// file's content. fs.ErrNotExist when there is no such file.
+// LoadKeyring reads a keyring and the files that it refers to. A symbolic link is
+// followed; what it leads to must be a regular file that belongs to the effective user of
+// the process and that neither group nor others may touch. Anything else, and any line
+// that is not understood, is refused with an error of one line that names the file and
+// what to do and holds nothing of the file's content. fs.ErrNotExist when there is no
+// such file.
 func LoadKeyring(path string) (*Keyring, error) {
+	text, err := readPrivate(path)
+	if err != nil {
+		return nil, fmt.Errorf("keyring %s: %w", path, err)
+	}
+	list, err := parseKeys(text)
+	if err != nil {
+		return nil, fmt.Errorf("keyring %s: %w", path, err)
+	}
+	for i := range list {
+		if err := list[i].load(); err != nil {
+			return nil, fmt.Errorf("keyring %s: key %q, at %s: %w", path, list[i].id, list[i].source, err)
+		}
+	}
+	k := keyringOf(list)
+	k.ring.path = path
+	return k, nil
+}
+
+// readPrivate reads a file that nobody else may touch. Its errors do not name the path.
+func readPrivate(path string) ([]byte, error) {
 	// Without O_NONBLOCK a named pipe would hang the start instead of being refused.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+		return nil, cause(err)
 	}
 	defer f.Close()
 	// The open file is asked, not the path, which may lead elsewhere by now.
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+		return nil, cause(err)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return nil, fmt.Errorf("keyring %s: the system does not say whose file it is", path)
+		return nil, errors.New("the system does not say whose file it is")
 	}
 	if err := refuseFile(info.Mode(), int(stat.Uid), os.Geteuid()); err != nil {
-		return nil, fmt.Errorf("keyring %s: %w", path, err)
+		return nil, err
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("keyring: %w", err)
+		return nil, cause(err)
 	}
 	if len(text) > maxFileSize {
-		return nil, fmt.Errorf("keyring %s: larger than 1 MiB", path)
+		return nil, errors.New("larger than 1 MiB")
 	}
-	k, err := parseKeyring(text)
-	if err != nil {
-		return nil, fmt.Errorf("keyring %s: %w", path, err)
+	return text, nil
+}
+
+// cause drops the path of an error about a file.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
 	}
-	return k, nil
+	return err
 }
 
 // refuseFile says why a file with this mode and owner may not hold a keyring.
@@ -72,7 +102,8 @@ func refuseFile(mode fs.FileMode, owner, self int) error {
 // its name complete or not at all. fs.ErrExist when the name is taken; what has it is
 // left alone.
 func CreateKeyring(path string) (*Keyring, error) {
-	if err := writeNew(path, newKeyring(time.Now()).text()); err != nil {
+	// Linking, unlike renaming, never replaces a file.
+	if err := writeFile(path, newKeys(time.Now()).text(), os.Link); err != nil {
 		return nil, fmt.Errorf("keyring %s: %w", path, err)
 	}
 	return LoadKeyring(path)
@@ -92,11 +123,11 @@ func LoadOrCreateKeyring(path string) (*Keyring, error) {
 	return k, err
 }
 
-// writeNew writes a file of mode 0600 that must not exist yet. The text is written and
-// synced under another name first; linking it, unlike renaming, never replaces a file.
-func writeNew(path string, text []byte) error {
+// writeFile writes a file of mode 0600 in the folder of path, syncs it, gives it its name
+// with place, and syncs the folder.
+func writeFile(path string, text []byte, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".keyring-*") // 0600, O_EXCL
+	f, err := os.CreateTemp(dir, tempName) // 0600, O_EXCL
 	if err != nil {
 		return err
 	}
@@ -108,7 +139,7 @@ func writeNew(path string, text []byte) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil {
+	if err := place(f.Name(), path); err != nil {
 		return err
 	}
 	d, err := os.Open(dir)
@@ -117,4 +148,45 @@ func writeNew(path string, text []byte) error {
 	}
 	defer d.Close()
 	return d.Sync() // or a power cut may take the name away
+}
+
+// change replaces the file by what edit makes of the keys, calls record, and then
+// replaces the keys in memory. So what is made with a new key comes after the key is on
+// disk. Where record fails the file is put back. A file that somebody else has changed is
+// not overwritten: [RefusedError].
+func (k *Keyring) change(edit func(keys) (keys, error), record func() error) error {
+	if k.ring == nil || k.ring.path == "" {
+		return fmt.Errorf("%w: it is in no file", ErrKeyring)
+	}
+	k.ring.turn.Lock()
+	defer k.ring.turn.Unlock()
+	before := k.keys()
+	after, err := edit(slices.Clone(before))
+	if err != nil {
+		return err
+	}
+	path, err := filepath.EvalSymlinks(k.ring.path)
+	if err != nil {
+		return fmt.Errorf("keyring: %w", err)
+	}
+	onDisk, err := readPrivate(path)
+	if err != nil {
+		return fmt.Errorf("keyring %s: %w", path, err)
+	}
+	if list, err := parseKeys(onDisk); err != nil || !bytes.Equal(list.text(), before.text()) {
+		return refused("its file was changed by other hands since it was read; start the server again with the file that is right")
+	}
+	// What a crash left of an earlier change holds keys, perhaps retired ones.
+	left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), tempName))
+	for _, name := range left {
+		_ = os.Remove(name)
+	}
+	if err := writeFile(path, after.text(), os.Rename); err != nil {
+		return fmt.Errorf("keyring %s: %w", path, err)
+	}
+	if err := record(); err != nil {
+		return errors.Join(err, writeFile(path, onDisk, os.Rename))
+	}
+	k.ring.current.Store(&after)
+	return nil
 }

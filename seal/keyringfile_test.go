@@ -27,7 +27,7 @@ func TestCreateKeyring(t *testing.T) {
 		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
 	}
 	loaded, err := LoadKeyring(path)
-	if err != nil || string(loaded.text()) != string(made.text()) {
+	if err != nil || string(loaded.keys().text()) != string(made.keys().text()) {
 		t.Errorf("what was made is not what is loaded: %v", err)
 	}
 	before, _ := os.ReadFile(path)
@@ -158,7 +158,7 @@ func TestLoadOrCreateKeyring(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				texts[i] = string(k.text())
+				texts[i] = string(k.keys().text())
 			})
 		}
 		wg.Wait()

@@ -5,7 +5,6 @@ package seal
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -24,12 +23,16 @@ const (
 	// next start notices another keyring although nothing was sealed yet.
 	canaryPurpose = "canary"
 
-	// A Ref that the store did not know is not asked for again within unknownFor, and
-	// unknownMax of them are remembered. The wait never hides a good Ref: a data key is
+	// A data key that could not be had is not asked for again within failedFor, and
+	// failedMax of them are remembered. The wait never hides a good Ref: a data key is
 	// in the store before its first Sealed leaves Seal.
-	unknownFor = time.Second
-	unknownMax = 1024
+	failedFor  = time.Second
+	failedMax  = 1024
 	maxRefSize = 64 // bytes; data keys made here have ids of 26
+
+	// Secrets are sealed with the newest data key that was there so long ago. Another node
+	// may have made a newer one, under a newer KEK.
+	freshFor = 30 * time.Second
 )
 
 // Sealer is a [gatehouse.Sealer] that keeps its data keys in a store, wrapped under the
@@ -44,10 +47,17 @@ type Sealer struct {
 	begun atomic.Int64 // reads of the store so far
 	done  int64        // the last of them that succeeded; guarded by turn
 
-	mu      sync.RWMutex
-	byID    map[string]*dataKey
-	newest  map[owner]*dataKey // the data key that new secrets are sealed with
-	unknown map[string]time.Time
+	mu     sync.RWMutex
+	read   time.Time // when the store was last read
+	byID   map[string]*dataKey
+	newest map[owner]string   // id of the data key that new secrets are sealed with; perhaps in failed
+	failed map[string]failure // by id
+}
+
+// failure says why a data key could not be had.
+type failure struct {
+	at  time.Time
+	err error
 }
 
 // NewSealer reads all data keys of the store and unwraps them. In an empty store it makes
@@ -58,15 +68,15 @@ type Sealer struct {
 func NewSealer(ctx context.Context, kr *Keyring, store gatehouse.DataKeyStore, now func() time.Time) (*Sealer, error) {
 	s := &Sealer{
 		keyring: kr, store: store, now: now,
-		turn:    make(chan struct{}, 1),
-		byID:    map[string]*dataKey{},
-		newest:  map[owner]*dataKey{},
-		unknown: map[string]time.Time{},
+		turn:   make(chan struct{}, 1),
+		byID:   map[string]*dataKey{},
+		newest: map[owner]string{},
+		failed: map[string]failure{},
 	}
 	if err := s.reload(ctx); err != nil {
 		return nil, err
 	}
-	if len(s.byID) == 0 {
+	if len(s.newest) == 0 {
 		if _, err := s.create(ctx, owner{gatehouse.DefaultTenant, canaryPurpose}); err != nil {
 			return nil, err
 		}
@@ -76,10 +86,8 @@ func NewSealer(ctx context.Context, kr *Keyring, store gatehouse.DataKeyStore, n
 			return nil, err
 		}
 	}
-	for _, dk := range s.byID {
-		if dk.err != nil {
-			return nil, dk.err
-		}
+	for _, f := range s.failed {
+		return nil, f.err
 	}
 	return s, nil
 }
@@ -87,7 +95,8 @@ func NewSealer(ctx context.Context, kr *Keyring, store gatehouse.DataKeyStore, n
 // Seal implements [gatehouse.Sealer]. The first secret of a tenant and purpose makes
 // their data key, which is a change in the store. An empty plaintext, and a binding
 // without purpose, tenant or id, is refused. Errors wrap [gatehouse.ErrUnavailable]
-// where the store failed or ctx ended.
+// where the store or Vault failed or ctx ended, and [ErrKeyring] besides where another
+// process made a newer data key under a KEK that this one does not hold.
 func (s *Sealer) Seal(ctx context.Context, b gatehouse.Binding, plaintext []byte) (gatehouse.Sealed, error) {
 	if len(plaintext) == 0 {
 		return gatehouse.Sealed{}, errors.New("seal: nothing to seal")
@@ -105,8 +114,7 @@ func (s *Sealer) Seal(ctx context.Context, b gatehouse.Binding, plaintext []byte
 // Open implements [gatehouse.Sealer]. The caller owns the plaintext, which is never
 // empty. ErrOpen; ErrKeyring together with [gatehouse.ErrUnavailable] when a data key
 // made meanwhile by another process is wrapped by a KEK that this one does not hold,
-// until this one starts again with a keyring that does;
-// [gatehouse.ErrUnavailable] when the store failed or ctx ended.
+// until it does; [gatehouse.ErrUnavailable] when the store or Vault failed or ctx ended.
 func (s *Sealer) Open(ctx context.Context, b gatehouse.Binding, sealed gatehouse.Sealed) ([]byte, error) {
 	dk, err := s.forRef(ctx, sealed.Ref)
 	if err != nil {
@@ -120,23 +128,23 @@ func (s *Sealer) Open(ctx context.Context, b gatehouse.Binding, sealed gatehouse
 
 // forOwner returns the data key that o's new secrets are sealed with.
 func (s *Sealer) forOwner(ctx context.Context, o owner) (*dataKey, error) {
-	if dk := s.newestOf(o); dk != nil {
-		return dk, nil
+	if dk, err := s.newestOf(o); dk != nil || err != nil {
+		return dk, err
 	}
 	if err := s.take(ctx); err != nil {
 		return nil, err
 	}
 	defer s.release()
-	if dk := s.newestOf(o); dk != nil {
-		return dk, nil
+	if dk, err := s.newestOf(o); dk != nil || err != nil {
+		return dk, err
 	}
 	// Another node may have made one. Where two make one at once, both stay: each
 	// Sealed says which opens it.
 	if err := s.reload(ctx); err != nil {
 		return nil, err
 	}
-	if dk := s.newestOf(o); dk != nil {
-		return dk, nil
+	if dk, err := s.newestOf(o); dk != nil || err != nil {
+		return dk, err
 	}
 	return s.create(ctx, o)
 }
@@ -144,73 +152,75 @@ func (s *Sealer) forOwner(ctx context.Context, o owner) (*dataKey, error) {
 // forRef returns the data key with this id. An id that is not known yet may be another
 // node's new data key, so the store is read again, once.
 func (s *Sealer) forRef(ctx context.Context, id string) (*dataKey, error) {
-	dk, unknown := s.lookup(id)
-	if dk == nil && !unknown && len(id) <= maxRefSize {
-		var err error
-		if dk, err = s.find(ctx, id); err != nil {
-			return nil, err
-		}
+	dk, err := s.lookup(id)
+	if dk != nil || err != nil {
+		return dk, err
 	}
-	switch {
-	case dk == nil:
-		return nil, fmt.Errorf("no data key %.64q: %w", id, ErrOpen)
-	case dk.err != nil:
-		return nil, gatehouse.Unavailable("open data key", dk.err)
+	if len(id) > maxRefSize {
+		return nil, noDataKey(id)
 	}
-	return dk, nil
-}
-
-// find reads the store for a data key that is not in memory; nil when it is not there
-// either. Whoever waits for the turn shares a read that began meanwhile, so that a
-// flood of unknown ids costs two reads, not one each.
-func (s *Sealer) find(ctx context.Context, id string) (*dataKey, error) {
+	// Whoever waits for the turn shares a read that began meanwhile, so that a flood of
+	// unknown ids costs two reads, not one each.
 	before := s.begun.Load()
 	if err := s.take(ctx); err != nil {
 		return nil, err
 	}
 	defer s.release()
-	dk, unknown := s.lookup(id)
-	if dk != nil || unknown {
-		return dk, nil
+	if dk, err := s.lookup(id); dk != nil || err != nil {
+		return dk, err
 	}
 	if s.done <= before {
 		if err := s.reload(ctx); err != nil {
 			return nil, err
 		}
-		dk, _ = s.lookup(id)
+		if dk, err := s.lookup(id); dk != nil || err != nil {
+			return dk, err
+		}
 	}
-	if dk == nil {
-		s.forget(id)
-	}
-	return dk, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(id, noDataKey(id))
+	return nil, noDataKey(id)
 }
 
-func (s *Sealer) newestOf(o owner) *dataKey {
+func noDataKey(id string) error { return fmt.Errorf("no data key %.64q: %w", id, ErrOpen) }
+
+// newestOf returns the data key that o's new secrets are sealed with, as lookup does;
+// nil without an error also where the store was not read for long.
+func (s *Sealer) newestOf(o owner) (*dataKey, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.newest[o]
+	id, read := s.newest[o], s.read
+	s.mu.RUnlock()
+	if id == "" || s.now().Sub(read).Abs() >= freshFor {
+		return nil, nil
+	}
+	return s.lookup(id)
 }
 
-// lookup returns the data key with this id, if known, and otherwise whether the store
-// was found not to have it just now.
-func (s *Sealer) lookup(id string) (dk *dataKey, unknown bool) {
+// lookup returns the data key with this id from memory. The error says why it could not
+// be had just now. Neither: the store must be asked.
+func (s *Sealer) lookup(id string) (*dataKey, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if dk := s.byID[id]; dk != nil {
-		return dk, false
+		return dk, nil
 	}
-	asked, unknown := s.unknown[id]
-	return nil, unknown && s.now().Sub(asked).Abs() < unknownFor
+	f, ok := s.failed[id]
+	switch {
+	case !ok || s.now().Sub(f.at).Abs() >= failedFor:
+		return nil, nil
+	case errors.Is(f.err, ErrOpen):
+		return nil, f.err
+	}
+	return nil, gatehouse.Unavailable("open data key", f.err)
 }
 
-// forget remembers that the store does not have this id.
-func (s *Sealer) forget(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.unknown) >= unknownMax {
-		clear(s.unknown)
+// fail remembers why a data key could not be had. The caller holds mu.
+func (s *Sealer) fail(id string, err error) {
+	if len(s.failed) >= failedMax {
+		clear(s.failed)
 	}
-	s.unknown[id] = s.now()
+	s.failed[id] = failure{s.now(), err}
 }
 
 // take waits for the turn to use the store.
@@ -224,54 +234,3 @@ func (s *Sealer) take(ctx context.Context) error {
 }
 
 func (s *Sealer) release() { <-s.turn }
-
-// reload reads the store and unwraps what is new. The caller has the turn. A data key
-// that does not unwrap spoils only itself.
-func (s *Sealer) reload(ctx context.Context) error {
-	read := s.begun.Add(1)
-	list, err := s.store.DataKeys(ctx)
-	if err != nil {
-		return gatehouse.Unavailable("read data keys", err)
-	}
-	s.done = read
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	clear(s.newest)
-	for i := range list {
-		k := &list[i]
-		dk := s.byID[k.ID]
-		if dk == nil {
-			dk = &dataKey{id: k.ID, owner: owner{k.Tenant, k.Purpose}}
-			dk.key, dk.err = s.keyring.unwrap(k)
-			s.byID[k.ID] = dk
-		}
-		if s.newest[dk.owner] == nil && dk.err == nil {
-			s.newest[dk.owner] = dk // the list is newest first
-		}
-	}
-	return nil
-}
-
-// create makes the data key of o and stores it. The caller has the turn.
-func (s *Sealer) create(ctx context.Context, o owner) (*dataKey, error) {
-	kek := s.keyring.primary(kindKEK)
-	if kek == nil {
-		return nil, fmt.Errorf("%w: it is empty", ErrKeyring)
-	}
-	dk := &dataKey{id: rand.Text(), owner: o, key: randomBytes(keySize)}
-	now := s.now().UTC().Truncate(time.Microsecond)
-	stored := &gatehouse.DataKey{ID: dk.id, Tenant: o.tenant, Purpose: o.purpose, KEK: kek.id, Created: now}
-	stored.Wrapped = kek.wrap(stored, dk.key)
-
-	actor := gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: o.tenant}
-	event := gatehouse.NewEvent(actor, now, "datakey.create", dk.id, gatehouse.OutcomeSucceeded,
-		gatehouse.Change{Field: "purpose", After: o.purpose}, gatehouse.Change{Field: "kek", After: kek.id})
-	if err := s.store.InsertDataKey(ctx, stored, event); err != nil {
-		return nil, gatehouse.Unavailable("insert data key", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.byID[dk.id] = dk
-	s.newest[o] = dk
-	return dk, nil
-}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,11 +31,20 @@ import (
 //	exits N PROGRAM ARGS…     run a program; it must exit with code N
 //	running [DIR]             wait until a server answers on the data in DIR (./gatehouse-data)
 //	field VAR PATH            set VAR to a member of the JSON in the first line of stdout
+//	match VAR FILE PATTERN    wait until FILE (or stdout) matches, and set VAR to the first group
 //	sign FILE KID SECRET      write the header lines of a signed request, fresh
 //	lines FILE N              FILE (or stdout, stderr) has N lines
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	bin, key := testenv.Binary(t), readyKey(t)
+	totp, err := filepath.Abs("../../examples/totp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors, err := filepath.Abs("../../testdata/vectors")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -43,11 +53,11 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_GOLDEN") == "1",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", filepath.Dir(bin)+string(filepath.ListSeparator)+e.Getenv("PATH"))
-			e.Vars = append(e.Vars, key, raceAtOnce, "GATEHOUSE_LISTEN=127.0.0.1:0", "GATEHOUSE_OPS_LISTEN=127.0.0.1:0")
+			e.Vars = append(e.Vars, key, raceAtOnce, "TOTP="+totp, "VECTORS="+vectors, "GATEHOUSE_LISTEN=127.0.0.1:0", "GATEHOUSE_OPS_LISTEN=127.0.0.1:0")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "running": running, "field": field, "sign": sign, "lines": lines,
+			"exits": exits, "running": running, "field": field, "match": match, "sign": sign, "lines": lines,
 		},
 	})
 }
@@ -80,18 +90,26 @@ func running(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) <= 1)
 	dir := append(args, "gatehouse-data")[0]
 	c := client.Socket(filepath.Join(ts.MkAbs(dir), api.SocketName))
+	poll(ts, func() error {
+		_, err := c.Accounts(context.Background(), 0, 1)
+		return err
+	})
+}
+
+// poll calls ask every 10 ms until it returns nil.
+func poll(ts *testscript.TestScript, ask func() error) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
 	for {
-		_, err := c.Accounts(context.Background(), 0, 1)
+		err := ask()
 		if err == nil {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			ts.Fatalf("no server: %v", err)
+			ts.Fatalf("not within %v: %v", patience, err)
 		}
 	}
 }
@@ -109,6 +127,21 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 		v = m[name]
 	}
 	ts.Setenv(args[0], fmt.Sprint(v))
+}
+
+func match(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 3)
+	pattern, err := regexp.Compile(args[2])
+	ts.Check(err)
+	need(ts, neg, pattern.NumSubexp() > 0)
+	var found []string
+	poll(ts, func() error {
+		if found = pattern.FindStringSubmatch(ts.ReadFile(args[1])); found == nil {
+			return fmt.Errorf("no match of %s in %s", args[2], args[1])
+		}
+		return nil
+	})
+	ts.Setenv(args[0], found[1])
 }
 
 func sign(ts *testscript.TestScript, neg bool, args []string) {

@@ -52,21 +52,22 @@ func (d *Door) proveKey(ctx context.Context, q *question) (caller, error) {
 // denials is what the gate says to a reason. ReasonInvalidCredential, which Barong takes
 // apart, and the two that name a time are not in it.
 var denials = map[gatehouse.Reason]row{
-	gatehouse.ReasonNoCredential:        {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
-	gatehouse.ReasonMalformedCredential: {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
-	gatehouse.ReasonAmbiguousCredential: {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
-	gatehouse.ReasonStaleCredential:     {status: http.StatusUnauthorized, code: "authz.nonce_expired"},
-	gatehouse.ReasonKeyRevoked:          {status: http.StatusUnauthorized, code: "authz.unexistent_apikey"},
-	gatehouse.ReasonKeyDisabled:         {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
-	gatehouse.ReasonKeyNotYetValid:      {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
-	gatehouse.ReasonKeyExpired:          {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
-	gatehouse.ReasonPrincipalInactive:   {status: http.StatusUnauthorized, code: "authz.invalid_session"},
-	gatehouse.ReasonReplayed:            {status: http.StatusUnauthorized, code: "authz.signature_blacklisted"},
-	gatehouse.ReasonSchemeNotAllowed:    {status: http.StatusUnauthorized, code: codePermission},
-	gatehouse.ReasonNetworkNotAllowed:   {status: http.StatusUnauthorized, code: codePermission},
-	gatehouse.ReasonInsufficientScope:   {status: http.StatusUnauthorized, code: codePermission},
-	gatehouse.ReasonBodyUnavailable:     {status: http.StatusUnauthorized, code: codePermission},
-	gatehouse.ReasonAmbiguousPath:       {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonNoCredential:         {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
+	gatehouse.ReasonMalformedCredential:  {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
+	gatehouse.ReasonAmbiguousCredential:  {status: http.StatusUnprocessableEntity, code: "authz.invalid_api_key_headers"},
+	gatehouse.ReasonInsufficientCoverage: {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonStaleCredential:      {status: http.StatusUnauthorized, code: "authz.nonce_expired"},
+	gatehouse.ReasonKeyRevoked:           {status: http.StatusUnauthorized, code: "authz.unexistent_apikey"},
+	gatehouse.ReasonKeyDisabled:          {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
+	gatehouse.ReasonKeyNotYetValid:       {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
+	gatehouse.ReasonKeyExpired:           {status: http.StatusUnauthorized, code: "authz.apikey_not_active"},
+	gatehouse.ReasonPrincipalInactive:    {status: http.StatusUnauthorized, code: "authz.invalid_session"},
+	gatehouse.ReasonReplayed:             {status: http.StatusUnauthorized, code: "authz.signature_blacklisted"},
+	gatehouse.ReasonSchemeNotAllowed:     {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonNetworkNotAllowed:    {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonInsufficientScope:    {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonBodyUnavailable:      {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonAmbiguousPath:        {status: http.StatusUnauthorized, code: codePermission},
 }
 
 // deny translates a denial. Barong looks at the key, then at the nonce, then at the

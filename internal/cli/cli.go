@@ -42,6 +42,10 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Account accountCommand `cmd:"" help:"Manage accounts."`
 	Key     keyCommand     `cmd:"" help:"Manage API keys."`
+	Import  importCommand  `cmd:"" help:"Take over keys from another system."`
+	Sign    signCommand    `cmd:"" help:"Print the header that presents a key, for another program to send."`
+	Curl    curlCommand    `cmd:"" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
+	Keyring keyringCommand `cmd:"" help:"Manage the keys that secrets are encrypted with."`
 	Config  configCommand  `cmd:"" help:"Show and check the configuration."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

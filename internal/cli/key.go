@@ -4,9 +4,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -20,20 +23,25 @@ type keyCommand struct {
 	Show    keyShow    `cmd:"" help:"Show one key."`
 	Disable keyDisable `cmd:"" help:"Take a key out of use, reversibly."`
 	Enable  keyEnable  `cmd:"" help:"Make a disabled key active again."`
-	Revoke  keyRevoke  `cmd:"" help:"End a key for good."`
+	Revoke  keyRevoke  `cmd:"" help:"End a key, or all keys of an account, for good."`
 	Verify  keyVerify  `cmd:"" help:"Check a credential from standard input: a token, or header lines."`
+
+	Attempts keyAttempts `cmd:"" help:"List the newest attempts to use a key, or keys at all."`
 }
 
 type keyCreate struct {
 	format
 	Owner   string   `required:"" help:"Account the key speaks for: e-mail address or uid."`
-	Scheme  []string `required:"" help:"How the key is presented: barong or bearer. May be repeated."`
+	Scheme  []string `required:"" help:"How the key is presented: barong, bearer, httpsig or shield. May be repeated."`
 	Name    string   `help:"Name, for people."`
 	Scope   []string `help:"A right of the key. May be repeated."`
 	Prefix  string   `help:"First part of a bearer token."`
 	Expires string   `help:"When the key ends: a duration such as 90d or 12h, or a time such as 2027-01-31T00:00:00Z. Default: never."`
+	Unused  string   `help:"How long the key may lie unused before it ends: a duration such as 365d or 8760h, 1h at least. Default: for ever."`
 	Replay  string   `help:"strict: a nonce counts once; window: it may repeat." enum:"strict,window" default:"strict"`
 	Count   int      `help:"How many keys to make." default:"1"`
+
+	PublicKey string `help:"File with a public key (PEM; ed25519 or P-256) to check signatures against, for httpsig. No secret is made." placeholder:"FILE"`
 }
 
 func (c *keyCreate) Run(e *env) error {
@@ -47,6 +55,18 @@ func (c *keyCreate) Run(e *env) error {
 			return err
 		}
 		n.Expires = &t
+	}
+	if c.Unused != "" {
+		var err error
+		if n.Unused, err = parseUnused(c.Unused); err != nil {
+			return err
+		}
+	}
+	if c.PublicKey != "" {
+		var err error
+		if n.PublicKey, err = readPublic(c.PublicKey); err != nil {
+			return err
+		}
 	}
 	cl := e.client()
 	columns := append([]string{"KID", "SECRET", "TOKEN"}, keyColumns[1:]...)
@@ -68,17 +88,24 @@ func (c *keyCreate) Run(e *env) error {
 	return print(e, c.format, made, columns, row)
 }
 
+// readPublic reads a public key. A private one does not leave this machine.
+func readPublic(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read public key: %w", err)
+	}
+	if !bytes.HasPrefix(text, []byte("-----BEGIN PUBLIC KEY-----")) || bytes.Contains(text, []byte("PRIVATE")) {
+		return "", fmt.Errorf("%s: is not one PEM block PUBLIC KEY; openssl pkey -pubout makes it of a private key", path)
+	}
+	return string(text), nil
+}
+
 // parseExpiry reads a time, or a duration from now that may also count days.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= 36500 {
-			return now.AddDate(0, 0, n).UTC(), nil
-		}
-	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	if d, ok := parseSpan(text); ok {
 		return now.Add(d).UTC(), nil
 	}
 	return time.Time{}, usageError{errors.New("--expires is neither a duration such as 90d or 12h nor a time such as 2027-01-31T00:00:00Z")}
@@ -128,14 +155,63 @@ type keyEnable struct{ oneKey }
 
 func (c *keyEnable) Run(e *env) error { return c.run(e, e.client().EnableKey) }
 
-type keyRevoke struct{ oneKey }
+type keyRevoke struct {
+	format
+	Kid    string `arg:"" optional:"" help:"Key id."`
+	All    bool   `help:"End all keys of --owner."`
+	Owner  string `aliases:"principal" help:"With --all: e-mail address or uid."`
+	Scheme string `help:"With --all: only keys that allow this scheme." placeholder:"NAME"`
+}
 
-func (c *keyRevoke) Run(e *env) error { return c.run(e, e.client().RevokeKey) }
+func (c *keyRevoke) Run(e *env) error {
+	if c.All == (c.Kid != "") || c.All != (c.Owner != "") || c.Scheme != "" && !c.All {
+		return usageError{errors.New("either a key id is expected, or --all with --owner")}
+	}
+	if !c.All {
+		one := oneKey{c.format, c.Kid}
+		return one.run(e, e.client().RevokeKey)
+	}
+	n, err := e.client().RevokeKeys(e.ctx, c.Owner, c.Scheme)
+	if err != nil {
+		return err
+	}
+	return print(e, c.format, []api.RevokedKeys{{Revoked: n}}, []string{"REVOKED"}, func(r *api.RevokedKeys) []string {
+		return []string{strconv.Itoa(r.Revoked)}
+	})
+}
 
 type keyVerify struct {
 	format
-	Scope []string `help:"A scope the request needs. May be repeated."`
-	Peer  string   `help:"The client's address."`
+	Scope  []string `help:"A scope the request needs. May be repeated."`
+	Peer   string   `help:"The client's address."`
+	Method string   `short:"X" help:"The request's method." default:"GET"`
+	URL    string   `name:"url" help:"The request's URL, for credentials that sign it." placeholder:"URL"`
+	Body   string   `short:"d" help:"The request's body, for credentials that sign it: @FILE, or the text itself. Without it the body counts as not known." placeholder:"DATA"`
+	NoBody bool     `help:"The request has no body."`
+}
+
+// check is the question about a request with these header fields.
+func (c *keyVerify) check(headers map[string][]string) (api.Check, error) {
+	q := api.Check{Method: c.Method, Target: "/", Peer: c.Peer, Headers: headers, Scopes: c.Scope}
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return q, usageError{errors.New("--url is no http or https URL")}
+		}
+		q.Scheme, q.Authority, q.Target = u.Scheme, u.Host, u.RequestURI()
+	}
+	if c.Body == "" && !c.NoBody {
+		return q, nil
+	}
+	body := []byte(c.Body)
+	if path, ok := strings.CutPrefix(c.Body, "@"); ok {
+		var err error
+		if body, err = os.ReadFile(path); err != nil {
+			return q, fmt.Errorf("read body: %w", err)
+		}
+	}
+	q.Body = &body
+	return q, nil
 }
 
 func (c *keyVerify) Run(e *env) error {
@@ -143,7 +219,11 @@ func (c *keyVerify) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	d, err := e.client().Verify(e.ctx, api.Check{Method: "GET", Target: "/", Peer: c.Peer, Headers: headers, Scopes: c.Scope})
+	q, err := c.check(headers)
+	if err != nil {
+		return err
+	}
+	d, err := e.client().Verify(e.ctx, q)
 	if err != nil {
 		return err
 	}

@@ -88,7 +88,17 @@ func TestExitCodesWithoutAServer(t *testing.T) {
 		{"key create --owner x", exitUsage, "", "missing flags: --scheme"},
 		{"key create --owner x --scheme bearer --count 0", exitUsage, "", "--count is at least 1"},
 		{"key create --owner x --scheme bearer --expires soon", exitUsage, "", "--expires is neither"},
+		{"key create --owner x --scheme bearer --unused soon", exitUsage, "", "--unused is no duration"},
+		{"key create --owner x --scheme bearer --unused 999ms", exitUsage, "", "--unused is no duration"},
+		{"key attempts a b", exitUsage, "", "unexpected argument"},
 		{"key create --owner x --scheme bearer --replay often", exitUsage, "", "--replay must be one of"},
+		{"key create --owner x --scheme httpsig --public-key " + nowhere, exitFailed, "", "read public key"},
+		{"key revoke", exitUsage, "", "either a key id is expected, or --all with --owner"},
+		{"key revoke x --all --owner y", exitUsage, "", "either a key id"},
+		{"key revoke --all", exitUsage, "", "either a key id"},
+		{"key revoke --owner y", exitUsage, "", "either a key id"},
+		{"key revoke x --scheme bearer", exitUsage, "", "either a key id"},
+		{"key revoke --all --principal y", exitFailed, "", "no server answers"},
 		{"account state x gone", exitUsage, "", "must be one of"},
 		{"account create a@b.c --password-stdin", exitUsage, "", "the password is expected on standard input"},
 		{"key verify", exitUsage, "", "a credential is expected on standard input"},
@@ -151,6 +161,14 @@ func TestExitCodesWithAServer(t *testing.T) {
 	if r := do(exitDone, "", "key", "create", "--owner", "a@example.com", "--scheme", "bearer", "--count", "3", "--format", "json"); strings.Count(r.out, "\n") != 3 {
 		t.Errorf("made %s", r.out)
 	}
+	do(exitDone, "", "key", "create", "--owner", "a@example.com", "--scheme", "barong")
+	if r := do(exitDone, "", "key", "revoke", "--all", "--owner", "a@example.com", "--scheme", "barong"); !strings.HasSuffix(r.out, "\n1\n") {
+		t.Errorf("revoked %s", r.out)
+	}
+	if r := do(exitDone, "", "key", "revoke", "--all", "--owner", "a@example.com", "--format", "json"); r.out != `{"revoked":3}`+"\n" {
+		t.Errorf("revoked %s", r.out)
+	}
+	do(exitFailed, "", "key", "revoke", "--all", "--owner", "nobody@example.com")
 	if r := do(exitDone, "", "account", "list"); !strings.Contains(r.out, "a@example.com") {
 		t.Errorf("listed %s", r.out)
 	}

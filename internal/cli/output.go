@@ -58,11 +58,12 @@ func printable(cell string) string {
 	}, cell)
 }
 
-var keyColumns = []string{"KID", "NAME", "OWNER", "SCHEMES", "SCOPES", "STATE", "CREATED", "EXPIRES"}
+var keyColumns = []string{"KID", "NAME", "OWNER", "SCHEMES", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST-USED", "UNUSED"}
 
 func keyRow(k *api.Key) []string {
 	return []string{
 		k.ID, k.Name, k.Owner, strings.Join(k.Schemes, ","), strings.Join(k.Scopes, ","), k.State, moment(&k.Created), moment(k.Expires),
+		moment(k.LastUsed), spanText(k.Unused),
 	}
 }
 

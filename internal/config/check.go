@@ -22,6 +22,7 @@ func (c *Config) check() error {
 		key, value string
 		allowed    []string
 	}{
+		{"attempts", c.Attempts, []string{"none", "failure", "all"}},
 		{"log.level", c.LogLevel, []string{"debug", "info", "warn", "error"}},
 		{"log.format", c.LogFormat, []string{"text", "json"}},
 		{"barong.replay", c.Barong.Replay, []string{"strict", "window"}},
@@ -42,6 +43,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: is no address such as 127.0.0.1:8080", key)
 		}
 	}
+	if err := c.checkSchemes(); err != nil {
+		return err
+	}
 	switch {
 	case c.Data == "":
 		return errors.New("data: is empty")
@@ -57,6 +61,23 @@ func (c *Config) check() error {
 		return errors.New("admin.email: is empty, though admin.password or admin.password_file is set")
 	case c.DatabaseURL != "" && !strings.HasPrefix(c.DatabaseURL, "postgres://") && !strings.HasPrefix(c.DatabaseURL, "postgresql://"):
 		return errors.New("database_url: is no postgres:// URL")
+	}
+	return nil
+}
+
+var fieldName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$") // a token of RFC 9110 section 5.6.2
+
+// longestClaim is how long the replay cache remembers at most.
+const longestClaim = 2 * time.Minute
+
+func (c *Config) checkSchemes() error {
+	switch {
+	case !fieldName.MatchString(c.Shield.Header):
+		return errors.New("shield.header: is no name of a header field")
+	case c.Shield.Unused != 0 && c.Shield.Unused < time.Hour:
+		return errors.New("shield.unused_lifetime: is less than an hour, and not 0")
+	case c.HTTPSig.MaxAge < time.Second || c.HTTPSig.Skew < time.Second || c.HTTPSig.MaxAge+c.HTTPSig.Skew > longestClaim:
+		return errors.New("httpsig.max_age, httpsig.skew: one is less than a second, or they are more than 2m together")
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 // Config is everything that can be set. The tag key is the name in the file; the
 // environment variable is GATEHOUSE_ with the name in upper case and dots as
 // underscores; default is the value where nothing is set; help is one line for people.
-// A key with secret:"true" is not printed.
+// A key with secret:"true" is not printed. env is a second variable, which other programs
+// know; the one of ours wins.
 type Config struct {
 	Data           string         `key:"data" default:"./gatehouse-data" help:"directory of the database, keyring, admin socket and outbox (mode 0700)"`
 	Listen         string         `key:"listen" default:"127.0.0.1:8080" help:"address of the API, the gate and the console"`
@@ -22,6 +23,7 @@ type Config struct {
 	PublicURL      string         `key:"public_url" default:"" help:"where clients reach this server, such as https://keys.example.com; empty: http:// and the listen address"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"" help:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed; empty: none"`
 	ShutdownGrace  time.Duration  `key:"shutdown_grace" default:"20s" help:"how long running requests may take after SIGTERM"`
+	Attempts       string         `key:"attempts" default:"failure" help:"which attempts to use a key are recorded for operators, for 90 days: none, failure or all"`
 	LogLevel       string         `key:"log.level" default:"info" help:"debug, info, warn or error"`
 	LogFormat      string         `key:"log.format" default:"text" help:"text or json"`
 
@@ -35,8 +37,36 @@ type Config struct {
 	PasswordEntropy float64       `key:"account.password_min_entropy" default:"14" help:"least entropy of a password, in bits"`
 	PasswordWords   bool          `key:"account.password_dictionary" default:"true" help:"common words count little towards entropy"`
 
+	RewrapBatch int `key:"keyring.rewrap_batch" default:"100" help:"rows that gatehouse keyring rewrap seals again in one transaction"`
+
+	Vault  Vault  `key:"vault"`
 	Barong Barong `key:"barong"`
 	SMTP   SMTP   `key:"smtp"`
+
+	Shield  Shield  `key:"shield"`
+	HTTPSig HTTPSig `key:"httpsig"`
+}
+
+// Shield is what can be set of the scheme of CodeIgniter Shield's HMAC keys.
+type Shield struct {
+	Header   string        `key:"shield.header" default:"Authorization" help:"header field of the credential, as Shield's authenticatorHeader"`
+	PHPInput bool          `key:"shield.php_input" default:"false" help:"accept forms (multipart) signed as the text php://input, as Shield does: their body is then not covered"`
+	Unused   time.Duration `key:"shield.unused_lifetime" default:"8760h" help:"new Shield keys end when unused for this long, at least 1h; 0: never"`
+}
+
+// HTTPSig is what can be set of RFC 9421 signatures.
+type HTTPSig struct {
+	Tag         string        `key:"httpsig.tag" default:"" help:"only signatures with this tag count; empty: a request has one signature, and it counts"`
+	MaxAge      time.Duration `key:"httpsig.max_age" default:"1m" help:"age at which a signature is too old; with httpsig.skew 2m at most"`
+	Skew        time.Duration `key:"httpsig.skew" default:"5s" help:"how far a signature's time may be ahead of this server's"`
+	NonceAlways bool          `key:"httpsig.nonce_always" default:"false" help:"demand a nonce for GET, HEAD and OPTIONS too"`
+}
+
+// Vault says where a HashiCorp Vault or OpenBao server is, whose transit engine holds KEKs.
+type Vault struct {
+	Address   string `key:"vault.address" env:"VAULT_ADDR" default:"" help:"address of Vault or OpenBao for KEKs that are there, such as https://vault.example.com:8200; also VAULT_ADDR"`
+	Token     string `key:"vault.token" env:"VAULT_TOKEN" default:"" secret:"true" help:"token for it; better: vault.token_file; also VAULT_TOKEN"`
+	TokenFile string `key:"vault.token_file" env:"VAULT_TOKEN_FILE" default:"" help:"file with the token, read before every call; also VAULT_TOKEN_FILE"`
 }
 
 // Barong is what can be set of Barong's door.

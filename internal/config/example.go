@@ -34,7 +34,7 @@ func Example() string {
 // literal is the default as TOML.
 func (s setting) literal() string {
 	switch s.value.Interface().(type) {
-	case bool, float64:
+	case bool, int, float64:
 		return s.fallback
 	case string:
 	default:

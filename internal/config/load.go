@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"reflect"
@@ -21,7 +22,7 @@ import (
 const EnvPrefix = "GATEHOUSE_"
 
 // clientVariables are read by the command line itself and are no settings of the server.
-var clientVariables = []string{"TOKEN", "SERVER", "CONFIG"}
+var clientVariables = []string{"TOKEN", "SERVER", "CONFIG", "KEY_ID", "KEY_SECRET", "KEY_TOKEN", "PRIVATE_KEY_FILE", "IMPORT_MYSQL", "IMPORT_POSTGRES"}
 
 // Load reads the configuration. Later sources win: defaults, the file at path (empty:
 // none), the environment (as of os.Environ), flags (by key). An unknown key, an
@@ -61,9 +62,9 @@ func Load(path string, environ []string, flags map[string]string) (Config, error
 
 // setting is one field of Config, found by its tags.
 type setting struct {
-	key, fallback, help string
-	secret              bool
-	value               reflect.Value
+	key, env, fallback, help string
+	secret                   bool
+	value                    reflect.Value
 }
 
 // settings lists the fields of c in order.
@@ -77,7 +78,7 @@ func settings(c *Config) []setting {
 				walk(f)
 				continue
 			}
-			out = append(out, setting{tag.Get("key"), tag.Get("default"), tag.Get("help"), tag.Get("secret") == "true", f})
+			out = append(out, setting{tag.Get("key"), tag.Get("env"), tag.Get("default"), tag.Get("help"), tag.Get("secret") == "true", f})
 		}
 	}
 	walk(reflect.ValueOf(c).Elem())
@@ -100,6 +101,12 @@ func (s setting) put(text string) error {
 			return errors.New("is neither true nor false")
 		}
 		*p = b
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1e6 {
+			return errors.New("is no whole number from 1 to 1000000")
+		}
+		*p = n
 	case *float64:
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil || f < 0 || f > 1e6 {
@@ -229,24 +236,27 @@ func asText(v any) (string, error) {
 	return "", errors.New("has a value of a kind that no setting takes")
 }
 
-// fromEnviron reads the variables that begin with EnvPrefix. One that names no setting
-// keeps its own name, so that Load refuses it.
+// fromEnviron reads the variables that begin with EnvPrefix, and those that other programs
+// know too. One that names no setting keeps its own name, so that Load refuses it.
 func fromEnviron(environ []string, set []setting) map[string]string {
-	out := map[string]string{}
+	ours, foreign := map[string]string{}, map[string]string{}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, EnvPrefix) || slices.Contains(clientVariables, strings.TrimPrefix(name, EnvPrefix)) {
-			continue
-		}
 		key := name
 		for _, s := range set {
-			if EnvName(s.key) == name {
+			switch name {
+			case EnvName(s.key):
 				key = s.key
+			case s.env:
+				foreign[s.key] = value
 			}
 		}
-		out[key] = value
+		if strings.HasPrefix(name, EnvPrefix) && !slices.Contains(clientVariables, strings.TrimPrefix(name, EnvPrefix)) {
+			ours[key] = value
+		}
 	}
-	return out
+	maps.Copy(foreign, ours)
+	return foreign
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -1,8 +1,8 @@
 // Copyright 2026 The Gatehouse Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package observe counts what the process does. No label holds anything a client can
-// choose.
+// Package observe watches decisions: it counts them, notes when keys were last used, and
+// records attempts for operators. No label of a metric holds anything a client can choose.
 package observe
 
 import (
@@ -48,7 +48,7 @@ func New(version string, schemes ...string) *Metrics {
 }
 
 // Observe counts a decision. It does not block.
-func (m *Metrics) Observe(d *gatehouse.Decision, err error, took time.Duration) {
+func (m *Metrics) Observe(_ *gatehouse.Request, d *gatehouse.Decision, err error, took time.Duration) {
 	m.took.Observe(took.Seconds())
 	switch {
 	case err != nil:
@@ -62,6 +62,13 @@ func (m *Metrics) Observe(d *gatehouse.Decision, err error, took time.Duration) 
 	default:
 		m.decisions.WithLabelValues(m.label(d.Scheme), d.Reason.Code()).Inc()
 	}
+}
+
+// counter makes one more counter.
+func (m *Metrics) counter(name, help string) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	m.registry.MustRegister(c)
+	return c
 }
 
 // label is the name of a scheme, or "other" for one that New was not told of.

@@ -40,7 +40,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 	m := observe.New("v1", "barong", "bearer")
 	count := func(err error, ds ...gatehouse.Decision) {
 		for i := range ds {
-			m.Observe(&ds[i], err, time.Millisecond)
+			m.Observe(nil, &ds[i], err, time.Millisecond)
 		}
 	}
 	granted := gatehouse.Decision{Granted: true, Scheme: "barong"}
@@ -77,8 +77,8 @@ func TestOtherSchemes(t *testing.T) {
 	t.Parallel()
 	m := observe.New("v1", "barong")
 	for _, name := range []string{"shield", "x\ny", "httpsig"} {
-		m.Observe(&gatehouse.Decision{Granted: true, Scheme: name}, nil, 0)
-		m.Observe(&gatehouse.Decision{Scheme: name, Reason: gatehouse.ReasonReplayed}, nil, 0)
+		m.Observe(nil, &gatehouse.Decision{Granted: true, Scheme: name}, nil, 0)
+		m.Observe(nil, &gatehouse.Decision{Scheme: name, Reason: gatehouse.ReasonReplayed}, nil, 0)
 	}
 	want := []string{
 		`gatehouse_decisions_total{result="granted",scheme="barong"} 0`,
@@ -98,9 +98,9 @@ func TestNothingOfTheCallerIsALabel(t *testing.T) {
 		Granted: true, Scheme: "barong", Key: &gatehouse.Key{ID: "marker-1", Name: "marker-2"},
 		Principal: &gatehouse.Principal{UID: "marker-3", Email: "marker-4@example.com"},
 	}
-	m.Observe(&d, nil, 0)
+	m.Observe(nil, &d, nil, 0)
 	d.Granted = false
-	m.Observe(&d, errors.New("marker-5"), 0)
+	m.Observe(nil, &d, errors.New("marker-5"), 0)
 	for _, line := range lines(t, m, "") {
 		if strings.Contains(line, "marker") {
 			t.Error(line)

@@ -5,6 +5,7 @@ package rest_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -25,6 +26,8 @@ import (
 	"github.com/seed14544106/gatehouse/internal/rest"
 	"github.com/seed14544106/gatehouse/scheme/barong"
 	"github.com/seed14544106/gatehouse/scheme/bearer"
+	"github.com/seed14544106/gatehouse/scheme/httpsig"
+	"github.com/seed14544106/gatehouse/scheme/shield"
 	"github.com/seed14544106/gatehouse/seal"
 	"github.com/seed14544106/gatehouse/state/memory"
 	"github.com/seed14544106/gatehouse/store/sqlite"
@@ -72,7 +75,9 @@ func open(t *testing.T) *house {
 	limiter := memory.NewLimiter(0, nil)
 	h.authority, err = gatehouse.New(ctx, gatehouse.Config{
 		Store: h.store, Sealer: sealer, Replay: replay, Limiter: limiter,
-		Schemes: []gatehouse.Scheme{barong.New(barong.Options{}), bearer.New(ring)},
+		Schemes: []gatehouse.Scheme{
+			barong.New(barong.Options{}), bearer.New(ring), httpsig.New(httpsig.Options{}), shield.New(shield.Options{}),
+		},
 	})
 	must(err)
 	policy, err := account.Compile(account.DefaultPasswordPolicy())
@@ -83,7 +88,11 @@ func open(t *testing.T) *house {
 	})
 	must(err)
 	h.routes = rest.New(rest.Config{
-		Authority: h.authority, Directory: directory, Tenant: gatehouse.DefaultTenant, Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Authority: h.authority, Directory: directory, Tenant: gatehouse.DefaultTenant, Attempts: h.store, Log: slog.New(slog.NewTextHandler(h.log, nil)),
+		Defaults: map[string]func(*gatehouse.NewKey){"shield": func(n *gatehouse.NewKey) {
+			d := shield.NewKey(n.Principal, n.Name, n.Scopes...)
+			n.Scopes, n.Unused = d.Scopes, cmp.Or(n.Unused, d.Unused)
+		}},
 	}).Routes()
 	mux := http.NewServeMux()
 	gate.Mount(mux, h.routes)

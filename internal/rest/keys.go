@@ -5,6 +5,7 @@ package rest
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -43,7 +44,15 @@ func (h *Handler) create(r *http.Request, in *api.NewKey) (*api.CreatedKey, erro
 	if err != nil {
 		return nil, err
 	}
-	n := gatehouse.NewKey{Principal: owner.ID, Name: in.Name, Prefix: in.Prefix, Schemes: in.Schemes, Scopes: scopes, Replay: replay}
+	n := gatehouse.NewKey{
+		Principal: owner.ID, Name: in.Name, Prefix: in.Prefix, Schemes: in.Schemes, Scopes: scopes, Replay: replay, PublicKey: in.PublicKey,
+	}
+	if n.Unused, err = seconds("unused", in.Unused); err != nil {
+		return nil, err
+	}
+	if len(in.Schemes) == 1 && h.defaults[in.Schemes[0]] != nil {
+		h.defaults[in.Schemes[0]](&n)
+	}
 	if in.Expires != nil {
 		n.Expires = *in.Expires
 	}
@@ -52,6 +61,15 @@ func (h *Handler) create(r *http.Request, in *api.NewKey) (*api.CreatedKey, erro
 		return nil, err
 	}
 	return &api.CreatedKey{Key: keyOut(&c.Key, owner.UID), Secret: c.Secret.Reveal(), Token: c.Token.Reveal()}, nil
+}
+
+// seconds reads a duration from a field.
+func seconds(field string, n int64) (time.Duration, error) {
+	const most = math.MaxInt64 / int64(time.Second)
+	if n < 0 || n > most {
+		return 0, &gatehouse.InvalidError{Field: field, Problem: "is no number of seconds"}
+	}
+	return time.Duration(n) * time.Second, nil
 }
 
 func parseReplay(text string) (gatehouse.ReplayMode, error) {
@@ -141,6 +159,25 @@ func (h *Handler) onKey(verb func(context.Context, gatehouse.Actor, string) (gat
 	}
 }
 
+func (h *Handler) revokeKeys(w http.ResponseWriter, r *http.Request) {
+	var in api.RevokeKeys
+	if err := read(r, &in); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	owner, err := h.find(r.Context(), in.Owner)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	n, err := h.authority.RevokeAll(r.Context(), h.operator(r), owner.ID, in.Scheme)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, api.RevokedKeys{Revoked: n})
+}
+
 // uid finds the uid of a principal, remembering it in seen.
 func (h *Handler) uid(ctx context.Context, id string, seen map[string]string) (string, error) {
 	if uid, ok := seen[id]; ok {
@@ -174,6 +211,9 @@ func (h *Handler) verify(w http.ResponseWriter, r *http.Request) {
 	if !d.Granted {
 		out.Reason, out.Status = d.Reason.Code(), d.Reason.Status()
 	}
+	if d.Granted {
+		out.Body, out.Digest = d.Body.String(), d.Digest
+	}
 	if d.Key != nil {
 		k := keyOut(d.Key, d.Principal.UID)
 		out.Key = &k
@@ -190,7 +230,14 @@ func question(in *api.Check) (*gatehouse.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req := &gatehouse.Request{Method: in.Method, Authority: in.Authority, Target: in.Target, Need: scopes, Header: gatehouse.Header{}}
+	anyScope, err := gatehouse.ParseScopes(in.AnyScope)
+	if err != nil {
+		return nil, err
+	}
+	req := &gatehouse.Request{Method: in.Method, Scheme: in.Scheme, Authority: in.Authority, Target: in.Target, Need: scopes, NeedAny: anyScope, Header: gatehouse.Header{}}
+	if in.Body != nil {
+		req.Body = gatehouse.Body{State: gatehouse.BodyPresent, Bytes: *in.Body}
+	}
 	for name, values := range in.Headers {
 		// Two spellings of one name are one field sent twice, as on the wire.
 		canonical := textproto.CanonicalMIMEHeaderKey(name)
@@ -208,7 +255,7 @@ func keyOut(k *gatehouse.Key, uid string) api.Key {
 	return api.Key{
 		ID: k.ID, Tenant: k.Tenant, Owner: uid, Name: k.Name, Prefix: k.Prefix, Schemes: k.Schemes, Scopes: k.Scopes.Strings(),
 		State: k.State.String(), StateText: k.StateText, Replay: k.Replay.String(), Created: k.Created, Updated: k.Updated,
-		NotBefore: timeOut(k.NotBefore), Expires: timeOut(k.Expires),
+		NotBefore: timeOut(k.NotBefore), Expires: timeOut(k.Expires), LastUsed: timeOut(k.LastUsed), Unused: int64(k.Unused / time.Second),
 	}
 }
 

@@ -174,14 +174,14 @@ func TestVerify(t *testing.T) {
 	scoped := bearerCheck(b)
 	scoped.Scopes = []string{"read"}
 	wrong := bearerCheck(b)
-	wrong.Headers["Authorization"][0] = "Bearer gh_" + b.ID + "_" + strings.Repeat("a", 38)
+	wrong.Headers["Authorization"][0] = "Bearer gh_" + b.ID + "_" + strings.Repeat("0", 38)
 	for _, row := range []struct {
 		name string
 		in   api.Check
 		want api.Decision
 		key  bool // what proved itself is told
 	}{
-		{"granted", once, api.Decision{Granted: true, Status: 200, Scheme: "barong"}, true},
+		{"granted", once, api.Decision{Granted: true, Status: 200, Scheme: "barong", Body: "unavailable"}, true},
 		{"the same again", once, api.Decision{Reason: "replayed", Status: 401, Scheme: "barong"}, true},
 		{"two spellings of one name", twice, api.Decision{Reason: "malformed_credential", Status: 401}, false},
 		{"two schemes", both, api.Decision{Reason: "ambiguous_credential", Status: 401}, false},
@@ -251,8 +251,11 @@ func TestSecretIsShownOnce(t *testing.T) {
 		{"POST /v1/keys/{kid}/disable", "POST /v1/keys/" + k.ID + "/disable", "", 200},
 		{"POST /v1/keys/{kid}/enable", "POST /v1/keys/" + k.ID + "/enable", "", 200},
 		{"POST /v1/keys/{kid}/revoke", "POST /v1/keys/" + k.ID + "/revoke", "", 200},
+		{"POST /v1/keys/revoke", "POST /v1/keys/revoke", `{"owner":"` + owner + `"}`, 200},
 		{"POST /v1/accounts", "POST /v1/accounts", `{"email":"b@example.com","password":"` + password + `"}`, 201},
 		{"GET /v1/accounts", "GET /v1/accounts", "", 200},
+		{"POST /v1/import", "POST /v1/import", `{"scheme":"bearer","owners":[],"keys":[{"kid":"` + k.ID + `","owner":"x","scopes":[]}]}`, 200},
+		{"GET /v1/attempts", "GET /v1/attempts?key=" + k.ID, "", 200},
 		{"GET /v1/accounts/{ref}", "GET /v1/accounts/" + a.UID, "", 200},
 		{"POST /v1/accounts/{ref}/state", "POST /v1/accounts/" + a.UID + "/state", `{"state":"locked"}`, 200},
 		{"POST /v1/accounts/{ref}/reset-otp", "POST /v1/accounts/" + a.UID + "/reset-otp", "", 409},

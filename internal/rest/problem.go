@@ -47,6 +47,9 @@ func problem(err error) api.Problem {
 	if e, ok := errors.AsType[*account.TakenError](err); ok {
 		return api.Problem{Status: http.StatusConflict, Code: "exists", Title: "There is one already", Field: e.Field}
 	}
+	if e, ok := errors.AsType[*ConflictError](err); ok {
+		return api.Problem{Status: http.StatusConflict, Code: "conflict", Title: "Its state does not allow this", Detail: e.Problem}
+	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
 			return api.Problem{Status: p.status, Code: p.code, Title: p.title}

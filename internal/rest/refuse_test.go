@@ -117,6 +117,7 @@ func TestUnknownRecords(t *testing.T) {
 		"POST /v1/keys/" + marker + "/enable":    "",
 		"POST /v1/keys/" + marker + "/disable":   "",
 		"POST /v1/keys/" + marker + "/revoke":    "",
+		"POST /v1/keys/revoke":                   `{"owner":"` + marker + `"}`,
 		"GET /v1/accounts/" + marker + "@x.y":    "",
 		"GET /v1/accounts/" + marker:             "",
 		"POST /v1/accounts/" + marker + "/state": `{"state":"active"}`,

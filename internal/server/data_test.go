@@ -63,11 +63,8 @@ func refuses(t *testing.T, c config.Config, want string) {
 func TestDataDirectoryOfOthers(t *testing.T) {
 	t.Parallel()
 	c := settings(t, nil)
-	if err := prepareData(c.Data); err != nil {
+	if err := os.Mkdir(c.Data, 0o700); err != nil {
 		t.Fatal(err)
-	}
-	if info, err := os.Stat(c.Data); err != nil || info.Mode().Perm() != 0o700 {
-		t.Fatalf("made as %v, %v", info.Mode(), err)
 	}
 	for _, mode := range []os.FileMode{0o750, 0o710, 0o705, 0o701, 0o702, 0o755, 0o777} {
 		if err := os.Chmod(c.Data, mode); err != nil {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -18,17 +17,24 @@ import (
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/barong"
 	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/datadir"
 	"github.com/seed14544106/gatehouse/internal/observe"
 	schemebarong "github.com/seed14544106/gatehouse/scheme/barong"
 	"github.com/seed14544106/gatehouse/scheme/bearer"
+	"github.com/seed14544106/gatehouse/scheme/httpsig"
+	"github.com/seed14544106/gatehouse/scheme/shield"
 	"github.com/seed14544106/gatehouse/seal"
 	"github.com/seed14544106/gatehouse/state/memory"
 )
 
 // parts are the fillings, wired.
 type parts struct {
+	data      *datadir.Dir
 	tenant    string
 	publicURL string
+
+	shieldUnused time.Duration // of new Shield keys; zero: for ever
+
 	proxies   gate.Proxies
 	authority *gatehouse.Authority // every scheme
 	gateOnly  *gatehouse.Authority // Barong's scheme alone
@@ -37,7 +43,10 @@ type parts struct {
 	directory *account.Directory
 	keys      *assertion.Keys
 	door      *barong.Door
+	keeper    *seal.Keeper
 	metrics   *observe.Metrics
+	uses      *observe.Uses
+	attempts  *observe.Attempts
 	store     stores
 	closers   []func()
 }
@@ -61,38 +70,43 @@ func (p *parts) ping(ctx context.Context) error {
 // that who comes back within a day is told that the session ended.
 const keepDead = 24 * time.Hour
 
-// purge deletes sessions and tickets that have long expired.
+// keepAttempts is how long attempts are kept.
+const keepAttempts = 90 * 24 * time.Hour
+
+// purge deletes sessions and tickets that have long expired, and attempts of long ago.
 func (p *parts) purge(ctx context.Context, now time.Time) error {
-	return p.store.PurgeExpired(ctx, now.Add(-keepDead))
+	return errors.Join(p.store.PurgeExpired(ctx, now.Add(-keepDead)), p.store.PurgeAttempts(ctx, now.Add(-keepAttempts)))
 }
 
 // assemble opens the store, the keyring and everything on top. Where it fails, it
 // closes what it opened.
 func assemble(ctx context.Context, c *config.Config, version string, log *slog.Logger) (_ *process, err error) {
-	p := &parts{tenant: gatehouse.DefaultTenant, publicURL: c.PublicURL, proxies: gate.TrustProxies(c.TrustedProxies...)}
+	p := &parts{tenant: gatehouse.DefaultTenant, publicURL: c.PublicURL, shieldUnused: c.Shield.Unused, proxies: gate.TrustProxies(c.TrustedProxies...)}
 	defer func() {
 		if err != nil {
 			p.close()
 		}
 	}()
-	if err := prepareData(c.Data); err != nil {
+	if p.data, err = datadir.Open(c.Data); err != nil {
 		return nil, err
 	}
-	lock, err := lockData(c.Data)
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() { _ = lock.Close() })
-	if p.store, err = openStore(ctx, c); err != nil {
+	p.closers = append(p.closers, func() { _ = p.data.Close() })
+	if p.store, err = p.openStore(ctx, c); err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() { _ = p.store.Close() })
-	keyring, err := openKeyring(ctx, c.Data, p.store)
+	keyring, err := p.data.Keyring(ctx, p.store)
 	if err != nil {
 		return nil, err
 	}
+	keyring.UseVault(vault(c))
 	sealer, err := seal.NewSealer(ctx, keyring, p.store, time.Now)
 	if err != nil {
+		return nil, err
+	}
+	p.keeper = seal.NewKeeper(seal.KeeperConfig{Sealer: sealer, Rows: p.store, Audit: p.store, Batch: c.RewrapBatch, Log: log})
+	p.closers = append(p.closers, p.keeper.Close)
+	if err := p.keeper.Resume(ctx, p.tenant); err != nil {
 		return nil, err
 	}
 	if err := p.openAuthority(ctx, c, keyring, sealer, version); err != nil {
@@ -114,16 +128,7 @@ type shared struct {
 }
 
 func (p *parts) openShared(ctx context.Context, c *config.Config) (*shared, error) {
-	// A store without accounts has no keys: nothing was ever claimed.
-	_, accounts, err := p.store.ListAccounts(ctx, account.Query{Tenant: p.tenant, Limit: 1})
-	if err != nil {
-		return nil, fmt.Errorf("count accounts: %w", err)
-	}
-	dir := filepath.Join(c.Data, "replay")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make replay directory: %w", err)
-	}
-	replay, err := memory.OpenReplay(memory.Options{Dir: dir, Fresh: accounts == 0, MaxAhead: c.Barong.NonceWindow + time.Second, MaxWindow: 2 * time.Minute})
+	replay, err := p.data.Replay(ctx, p.store, max(c.Barong.NonceWindow, c.HTTPSig.Skew)+time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -137,10 +142,13 @@ func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Ke
 		return err
 	}
 	b := schemebarong.New(schemebarong.Options{Window: c.Barong.NonceWindow, Repeat: c.Barong.Replay == "window"})
-	p.metrics = observe.New(version, schemebarong.Name, bearer.Name)
-	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: s.replay, Limiter: s.limiter, Observer: p.metrics}
+	p.metrics = observe.New(version, schemebarong.Name, bearer.Name, shield.Name, httpsig.Name)
+	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: s.replay, Limiter: s.limiter, Observer: p.watch(c)}
 	all, gateOnly := base, base
-	all.Schemes = []gatehouse.Scheme{b, bearer.New(kr)}
+	all.Schemes = []gatehouse.Scheme{
+		b, bearer.New(kr), shield.New(shield.Options{Header: c.Shield.Header, PHPInput: c.Shield.PHPInput}),
+		httpsig.New(httpsig.Options{Tag: c.HTTPSig.Tag, MaxAge: c.HTTPSig.MaxAge, Skew: c.HTTPSig.Skew, NonceAlways: c.HTTPSig.NonceAlways}),
+	}
 	gateOnly.Schemes = []gatehouse.Scheme{b}
 	if p.authority, err = gatehouse.New(ctx, all); err != nil {
 		return err

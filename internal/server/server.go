@@ -5,6 +5,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,11 +17,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/console"
 	"github.com/seed14544106/gatehouse/internal/rest"
+	"github.com/seed14544106/gatehouse/scheme/shield"
 )
 
 // Run serves until ctx ends, and then drains: it takes no new connection, finishes
@@ -51,6 +54,8 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 		return errors.Join(err, drainAll(ctx, faces))
 	}
 	go p.sweep(ctx)
+	go every(ctx, flushUses, p.flushUses)
+	go every(ctx, flushAttempts, p.flushAttempts)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -60,7 +65,9 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	p.draining.Store(true)
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownGrace)
 	defer cancel()
-	return errors.Join(err, drainAll(grace, faces))
+	err = errors.Join(err, drainAll(grace, faces))
+	p.flushLast(ctx)
+	return err
 }
 
 // process is everything that runs, besides the listeners.
@@ -122,8 +129,20 @@ func (p *process) public() http.Handler {
 // admin is what the admin socket offers.
 func (p *process) admin() http.Handler {
 	mux := http.NewServeMux()
-	gate.Mount(mux, rest.New(rest.Config{Authority: p.authority, Directory: p.directory, Tenant: p.tenant, Log: p.log}).Routes())
+	gate.Mount(mux, rest.New(rest.Config{
+		Authority: p.authority, Directory: p.directory, Tenant: p.tenant, Attempts: p.store, Keyring: keyring{p.keeper}, Log: p.log, Defaults: keyDefaults(p.shieldUnused),
+	}).Routes())
 	return mux
+}
+
+// keyDefaults complete a new key as the system does that its scheme comes from.
+func keyDefaults(shieldUnused time.Duration) map[string]func(*gatehouse.NewKey) {
+	return map[string]func(*gatehouse.NewKey){
+		shield.Name: func(n *gatehouse.NewKey) {
+			n.Scopes = shield.NewKey(n.Principal, n.Name, n.Scopes...).Scopes
+			n.Unused = cmp.Or(n.Unused, shieldUnused)
+		},
+	}
 }
 
 // ops is what operators' tools reach.
@@ -211,16 +230,9 @@ func (p *process) invite(ctx context.Context, b *strings.Builder, base string) e
 
 // sweep deletes what has expired, every minute.
 func (p *process) sweep(ctx context.Context) {
-	t := time.NewTicker(time.Minute)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-t.C:
-			if err := p.purge(ctx, now); err != nil && ctx.Err() == nil {
-				p.log.Warn("expired sessions not deleted", "error", err)
-			}
+	every(ctx, time.Minute, func(ctx context.Context) {
+		if err := p.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			p.log.Warn("what has expired is not deleted", "error", err)
 		}
-	}
+	})
 }

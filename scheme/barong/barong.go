@@ -58,12 +58,19 @@ func New(o Options) *Scheme {
 // Name returns "barong".
 func (*Scheme) Name() string { return Name }
 
-// Kind returns [gatehouse.MaterialSealed]: the secret is needed to compute a MAC.
-func (*Scheme) Kind() gatehouse.MaterialKind { return gatehouse.MaterialSealed }
+// Kinds are [gatehouse.MaterialSealed]: the secret is needed to compute a MAC.
+func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
-// Challenge returns a challenge that names the scheme. Barong itself sends none; its
-// door does not use this one.
-func (*Scheme) Challenge() string { return `Barong realm="gatehouse"` }
+// WantsBody is false: the signature covers nothing of the request.
+func (*Scheme) WantsBody(*gatehouse.Request) bool { return false }
+
+// Challenge names the scheme. Barong itself sends none; its door does not use this one.
+func (*Scheme) Challenge() gatehouse.Header { return challenge }
+
+var (
+	kinds     = []gatehouse.MaterialKind{gatehouse.MaterialSealed}
+	challenge = gatehouse.Header{"Www-Authenticate": {`Barong realm="gatehouse"`}}
+)
 
 // Extract reads the three header fields. One or two of them, a blank one, or one sent
 // twice is malformed. A nonce that is no number of milliseconds is left for Prove to

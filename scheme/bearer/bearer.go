@@ -6,9 +6,9 @@
 package bearer
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto"
 	"crypto/subtle"
+	"fmt"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -37,15 +37,24 @@ func New(p Peppers) *Scheme { return &Scheme{peppers: p} }
 // Name returns "bearer".
 func (*Scheme) Name() string { return Name }
 
-// Kind returns [gatehouse.MaterialDigest].
-func (*Scheme) Kind() gatehouse.MaterialKind { return gatehouse.MaterialDigest }
+// Kinds are [gatehouse.MaterialDigest].
+func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
-// Challenge returns the challenge of RFC 6750 section 3 without an error, as for a
-// request that carries no credential.
-func (*Scheme) Challenge() string { return `Bearer realm="gatehouse"` }
+// WantsBody is false: a token says nothing of the request.
+func (*Scheme) WantsBody(*gatehouse.Request) bool { return false }
+
+// Challenge is that of RFC 6750 section 3 without an error, as for a request that
+// carries no credential.
+func (*Scheme) Challenge() gatehouse.Header { return challenge }
+
+var (
+	kinds     = []gatehouse.MaterialKind{gatehouse.MaterialDigest}
+	challenge = gatehouse.Header{"Www-Authenticate": {`Bearer realm="gatehouse"`}}
+)
 
 // Extract reads Authorization: Bearer TOKEN or X-Api-Key: TOKEN. Both at once, or one
-// of them twice, is malformed. Another scheme's Authorization is none of ours.
+// of them twice, is malformed. Another scheme's Authorization is none of ours. The token
+// may be another system's; docs/spec/bearer.md says when it counts as one of ours.
 func (*Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Presence) {
 	auth, okA, twiceA := r.Header.One("Authorization")
 	name, token, _ := strings.Cut(auth, " ")
@@ -59,7 +68,7 @@ func (*Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Pr
 	case !okA:
 		return gatehouse.Credential{}, gatehouse.CredentialAbsent
 	}
-	t, err := ParseToken(token)
+	t, _, err := readToken(token)
 	if err != nil {
 		return gatehouse.Credential{}, gatehouse.CredentialMalformed
 	}
@@ -68,41 +77,30 @@ func (*Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Pr
 
 // Prove compares digests, and the prefix the key was made with.
 func (s *Scheme) Prove(_ *gatehouse.Request, c *gatehouse.Credential, k *gatehouse.Key, m *gatehouse.Material, _ []byte) bool {
-	pepper, known := s.peppers.PepperByID(m.Ref)
-	got := digest(pepper, c.Proof)
+	id, hash := splitRef(m.Ref)
+	pepper, known := s.peppers.PepperByID(id)
+	got := digest(pepper, hash, c.Proof)
 	same := subtle.ConstantTimeCompare(got, m.Data) == 1
 	prefix := subtle.ConstantTimeCompare([]byte(c.Prefix), []byte(k.Prefix)) == 1
 	return same && prefix && known
 }
 
 // Mint makes a token with a new long part of 32 base62 characters and a checksum of 6.
+// The token of a key that was adopted keeps its foreign prefix, and then has no checksum.
 func (s *Scheme) Mint(keyID, prefix string) (gatehouse.Minted, error) {
 	if prefix == "" {
 		prefix = DefaultPrefix
 	}
-	if !validPrefix(prefix) {
+	if !validPrefix(prefix) && (keyID == "" || !readable(prefix, keyID)) {
 		return gatehouse.Minted{}, &gatehouse.InvalidError{Field: "prefix", Problem: "is not a lower-case letter followed by 1 to 15 lower-case letters or digits"}
 	}
-	if keyID == "" {
-		keyID = random62(shortLen)
+	t, err := newToken(keyID, prefix)
+	if err != nil {
+		return gatehouse.Minted{}, fmt.Errorf("make token: %w", err)
 	}
-	t := Token{Prefix: prefix, Short: keyID, Long: random62(longLen)}
-	t.Long += checksum(t)
 	ref, pepper := s.peppers.PrimaryPepper()
 	return gatehouse.Minted{
-		KeyID: keyID, Prefix: prefix, Secret: gatehouse.NewSecret(t.Long), Token: gatehouse.NewSecret(t.String()),
-		Digest: digest(pepper, t.Long), Ref: ref,
+		KeyID: t.Short, Prefix: prefix, Secret: gatehouse.NewSecret(t.Long), Token: gatehouse.NewSecret(t.String()),
+		Digest: digest(pepper, crypto.SHA256, t.Long), Ref: ref,
 	}, nil
 }
-
-// digest is what is stored of a long part: HMAC-SHA-256(pepper, SHA-256(long)). A bare
-// SHA-256 of another system can be taken over without knowing the token.
-func digest(pepper []byte, long string) []byte {
-	inner := sha256.Sum256([]byte(long))
-	mac := hmac.New(sha256.New, pepper)
-	mac.Write(inner[:])
-	return mac.Sum(nil)
-}
-
-// String returns the token in clear, for its holder.
-func (t Token) String() string { return t.Prefix + "_" + t.Short + "_" + t.Long }

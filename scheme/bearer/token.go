@@ -4,10 +4,11 @@
 package bearer
 
 import (
-	"crypto/rand"
+	"cmp"
 	"errors"
-	"hash/crc32"
 	"strings"
+
+	"github.com/seed14544106/gatehouse/prefixedkey"
 )
 
 // Lengths of the tokens made here, in characters.
@@ -15,8 +16,12 @@ const (
 	shortLen    = 12
 	longLen     = 32
 	checksumLen = 6
-	maxTokenLen = 256
 )
+
+// notBase58 are the letters and digits that no port puts into a long token of the length
+// of ours: three draw from base58, the fourth makes 24 characters. One of them, at least,
+// is in every long token made here.
+const notBase58 = "0OIl"
 
 // Token is a printable token in its parts. Long holds the checksum at its end.
 type Token struct{ Prefix, Short, Long string }
@@ -24,39 +29,59 @@ type Token struct{ Prefix, Short, Long string }
 // ErrToken says that a text is no token. It holds nothing of the text.
 var ErrToken = errors.New("not a token of the form prefix_short_long with a sound checksum")
 
-const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// ParseToken splits a token and checks its form and checksum. The checksum finds typing
-// errors before any store is asked; it proves nothing. [ErrToken].
+// ParseToken splits a token of our own form and checks its checksum, which finds typing
+// errors and proves nothing. Tokens of other systems are refused. [ErrToken].
 func ParseToken(text string) (Token, error) {
-	if len(text) > maxTokenLen {
-		return Token{}, ErrToken
-	}
-	prefix, rest, ok1 := strings.Cut(text, "_")
-	short, long, ok2 := strings.Cut(rest, "_")
-	t := Token{Prefix: prefix, Short: short, Long: long}
-	if !ok1 || !ok2 || !validPrefix(prefix) || !allBase62(short) || !allBase62(long) || len(long) != longLen+checksumLen {
-		return Token{}, ErrToken
-	}
-	bare := Token{Prefix: prefix, Short: short, Long: long[:longLen]}
-	if checksum(bare) != long[longLen:] {
+	t, ours, err := readToken(text)
+	if err != nil || !ours {
 		return Token{}, ErrToken
 	}
 	return t, nil
 }
 
-// checksum is CRC-32 (IEEE) over the whole token so far, in six base62 digits.
-func checksum(t Token) string {
-	n := uint32(0)
-	for _, part := range [...]string{t.Prefix, "_", t.Short, "_", t.Long} {
-		n = crc32.Update(n, crc32.IEEETable, []byte(part))
+// readToken splits a token, whoever made it. Only a token that no port can have made is
+// refused for its checksum. [ErrToken].
+func readToken(text string) (t Token, ours bool, err error) {
+	k, err := prefixedkey.Parse(text)
+	if err != nil {
+		return Token{}, false, ErrToken
 	}
-	var out [checksumLen]byte
-	for i := checksumLen - 1; i >= 0; i-- {
-		out[i] = base62[n%62]
-		n /= 62
+	t = Token{Prefix: k.Prefix, Short: k.Short, Long: text[len(k.Prefix)+len(k.Short)+2:]}
+	if !validPrefix(t.Prefix) || len(t.Short) != shortLen || len(t.Long) != longLen+checksumLen {
+		return t, false, nil
 	}
-	return string(out[:])
+	ours = k.HasChecksum()
+	if !ours && strings.ContainsAny(t.Long, notBase58) {
+		return Token{}, false, ErrToken
+	}
+	return t, ours, nil
+}
+
+// newToken makes a token with a new long part, and a new short part where keyID is empty.
+func newToken(keyID, prefix string) (Token, error) {
+	o := prefixedkey.Options{
+		Prefix: prefix, ShortPrefix: keyID, ShortLen: cmp.Or(len(keyID), shortLen),
+		LongLen: longLen, Base62: true, Checksum: validPrefix(prefix),
+	}
+	if !o.Checksum {
+		o.Prefix = DefaultPrefix // the checksum would cover the prefix; the rest does not know it
+	}
+	for {
+		k, err := prefixedkey.Generate(o)
+		if err != nil {
+			return Token{}, err
+		}
+		t := Token{Prefix: prefix, Short: k.Short, Long: k.Reveal()[len(k.Prefix)+len(k.Short)+2:]}
+		if strings.ContainsAny(t.Long, notBase58) {
+			return t, nil
+		}
+	}
+}
+
+// readable reports whether a token with this prefix and key id is read back as such.
+func readable(prefix, keyID string) bool {
+	k, err := prefixedkey.Parse(prefix + "_" + keyID + "_" + strings.Repeat("1", longLen))
+	return err == nil && k.Prefix == prefix && k.Short == keyID
 }
 
 // validPrefix reports whether a prefix is [a-z][a-z0-9]{1,15}.
@@ -72,28 +97,5 @@ func validPrefix(p string) bool {
 	return true
 }
 
-func allBase62(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// random62 draws n base62 characters without bias: bytes that would favour the first
-// characters are thrown away.
-func random62(n int) string {
-	out := make([]byte, 0, n)
-	var buf [64]byte
-	for len(out) < n {
-		_, _ = rand.Read(buf[:]) // never fails: crypto/rand documents it
-		for _, b := range buf {
-			if b < 4*62 && len(out) < n {
-				out = append(out, base62[b%62])
-			}
-		}
-	}
-	return string(out)
-}
+// String returns the token in clear, for its holder.
+func (t Token) String() string { return t.Prefix + "_" + t.Short + "_" + t.Long }

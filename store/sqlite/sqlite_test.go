@@ -340,3 +340,36 @@ func TestSpoiledRows(t *testing.T) {
 		})
 	}
 }
+
+// A use leaves the records kept in memory: the same one answers after it as before. A
+// change does not. Only a pause of a second between two lines ends a try.
+func TestUseLeavesKeptRecords(t *testing.T) {
+	t.Parallel()
+	db := fresh(t)
+	insertAccount(t, db, "a")
+	lookup := func(id string) *gatehouse.Record {
+		t.Helper()
+		r, err := db.Lookup(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for try := range 5 {
+		id := fmt.Sprint("k", try)
+		insertKey(t, db, id)
+		_, kept := lookup(id), lookup(id) // the first is read, the second is what was kept of it
+		if err := db.TouchKeys(t.Context(), []gatehouse.Use{{KeyID: id, Time: time.Now()}}); err != nil {
+			t.Fatal(err)
+		}
+		if lookup(id) != kept {
+			continue
+		}
+		insertKey(t, db, id+"-beside")
+		if r := lookup(id); r == kept || r.Key.LastUsed.IsZero() {
+			t.Errorf("after a change the record is %+v", r.Key)
+		}
+		return
+	}
+	t.Error("a use empties the kept records")
+}

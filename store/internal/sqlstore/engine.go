@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sqlstore holds all SQL of the house, one text for every engine, and the
-// stores that speak it: keys, events, data keys, signing keys, accounts, sessions and
-// tickets.
+// stores that speak it: keys and their uses, attempts, events, data keys, signing keys,
+// accounts, sessions and tickets.
 //
 // The text keeps to what PostgreSQL, its relatives on the same wire and SQLite share:
 // numbered parameters, text, 64-bit numbers and bytes. Changes are guarded by a
@@ -22,6 +22,8 @@ import (
 
 var (
 	_ gatehouse.Store           = (*DB)(nil)
+	_ gatehouse.UseStore        = (*DB)(nil)
+	_ gatehouse.AttemptStore    = (*DB)(nil)
 	_ gatehouse.AuditStore      = (*DB)(nil)
 	_ gatehouse.DataKeyStore    = (*DB)(nil)
 	_ gatehouse.SigningKeyStore = (*DB)(nil)
@@ -74,9 +76,9 @@ type Engine interface {
 // else added to the same chain.
 var ErrAgain = errors.New("the chain has grown meanwhile")
 
-// DB keeps everything in an [Engine]. It implements the Store, AuditStore,
-// DataKeyStore and SigningKeyStore of package gatehouse and the Store, SessionStore
-// and TicketStore of package account. It is safe for concurrent use.
+// DB keeps everything in an [Engine]. It implements the Store, UseStore, AttemptStore,
+// AuditStore, DataKeyStore and SigningKeyStore of package gatehouse and the Store,
+// SessionStore and TicketStore of package account. It is safe for concurrent use.
 type DB struct {
 	engine Engine
 	hot    *hot // nil: every look-up asks the engine

@@ -27,17 +27,32 @@ var errNothing = errors.New("nothing to do")
 // durable, e is as it was stored: text that no engine keeps is replaced (U+FFFD), the
 // time is in microseconds, Seq, Prev and Hash are set. Otherwise e is untouched.
 func (db *DB) change(ctx context.Context, what string, e *gatehouse.Event, apply func(ctx context.Context, tx Querier) error) error {
-	kept, err := storableEvent(e)
-	if err != nil {
-		return db.fail(what, err)
+	return db.changes(ctx, what, []*gatehouse.Event{e}, apply)
+}
+
+// changes is change with one event or more, added in their order.
+func (db *DB) changes(ctx context.Context, what string, es []*gatehouse.Event, apply func(ctx context.Context, tx Querier) error) error {
+	kept := make([]*gatehouse.Event, len(es))
+	for i, e := range es {
+		var err error
+		if kept[i], err = storableEvent(e); err != nil {
+			return db.fail(what, err)
+		}
 	}
 	// Whatever became of it: before anyone is told, no kept record answers any more.
 	defer db.hot.changed()
-	err = db.engine.Write(ctx, kept.Tenant, func(ctx context.Context, tx Querier) error {
+	// One turn is taken for all: events of a second chain may meet others, and the whole
+	// runs again.
+	err := db.engine.Write(ctx, kept[0].Tenant, func(ctx context.Context, tx Querier) error {
 		if err := apply(ctx, tx); err != nil {
 			return err
 		}
-		return db.extend(ctx, tx, kept)
+		for _, e := range kept {
+			if err := db.extend(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if errors.Is(err, errNothing) {
 		return nil
@@ -45,7 +60,9 @@ func (db *DB) change(ctx context.Context, what string, e *gatehouse.Event, apply
 	if err != nil {
 		return db.fail(what, err)
 	}
-	*e = *kept
+	for i := range es {
+		*es[i] = *kept[i]
+	}
 	return nil
 }
 

@@ -15,7 +15,8 @@ import (
 // writes to. The rule that makes it safe to ask it instead of the database:
 //
 //   - Every change of a key or an account moves the generation on after it was durable
-//     (or may be) and before it is acknowledged.
+//     (or may be) and before it is acknowledged. A use is no change: it leaves the
+//     generation alone, and LastUsed of a kept record may be [hotFor] old.
 //   - A record is kept with the generation that was read before the statement that read
 //     it. It answers only while the generation is still that one. A slow read that
 //     crosses a change is kept under the old generation and never answers.

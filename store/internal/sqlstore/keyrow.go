@@ -21,6 +21,8 @@ func (c *columns) key(k *gatehouse.Key) {
 	k.State = enum(c, gatehouse.ParseState)
 	k.StateText = c.text()
 	k.NotBefore, k.Expires, k.Created, k.Updated = c.moment(), c.moment(), c.moment(), c.moment()
+	k.Unused = time.Duration(c.number())
+	k.LastUsed = c.moment()
 	k.Version = c.number()
 }
 
@@ -46,7 +48,7 @@ func (c *columns) principal(p *gatehouse.Principal) {
 	p.Version = c.number()
 }
 
-// keyArgs are the arguments $1 to $18 of insertKey and updateKey.
+// keyArgs are the arguments $1 to $19 of insertKey and updateKey.
 func keyArgs(k *gatehouse.Key) ([]any, error) {
 	if k.State == gatehouse.StateInvalid || gatehouse.ParseState(k.State.String()) != k.State {
 		return nil, &gatehouse.InvalidError{Field: "state", Problem: "is none"}
@@ -78,7 +80,7 @@ func keyArgs(k *gatehouse.Key) ([]any, error) {
 	return []any{
 		k.ID, k.Tenant, k.Principal, k.Name, k.Prefix, schemes, scopes, networks, limits, replay,
 		k.State.String(), k.StateText, micros(k.NotBefore), micros(k.Expires), micros(k.Created), micros(k.Updated), materials,
-		Place(k.Principal),
+		Place(k.Principal), int64(k.Unused),
 	}, nil
 }
 

@@ -13,7 +13,7 @@ import (
 
 const (
 	keyFields = "k.id, k.tenant, k.principal, k.name, k.prefix, k.schemes, k.scopes, k.networks, k.limits, k.replay, " +
-		"k.state, k.state_text, k.not_before, k.expires, k.created, k.updated, k.version"
+		"k.state, k.state_text, k.not_before, k.expires, k.created, k.updated, k.unused, k.last_used, k.version"
 
 	principalFields = "a.kind, a.uid, a.email, a.username, a.role, a.level, a.state, a.referral, a.otp, a.version"
 )
@@ -29,14 +29,15 @@ var (
 
 const (
 	insertKey = "INSERT INTO keys (id, tenant, principal, name, prefix, schemes, scopes, networks, limits, replay, " +
-		"state, state_text, not_before, expires, created, updated, materials, principal_place, place, version) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 1)"
+		"state, state_text, not_before, expires, created, updated, materials, principal_place, unused, place, last_used, version) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1)"
 
-	// A revoked row takes nothing but another revoked one.
+	// A revoked row takes nothing but another revoked one. The last use is not the
+	// caller's to write: it moves on its own, see touchKey.
 	updateKey = "UPDATE keys SET principal = $3, name = $4, prefix = $5, schemes = $6, scopes = $7, networks = $8, limits = $9, " +
 		"replay = $10, state = $11, state_text = $12, not_before = $13, expires = $14, created = $15, updated = $16, " +
-		"materials = $17, principal_place = $18, version = version + 1 " +
-		"WHERE id = $1 AND tenant = $2 AND version = $19 AND (state <> 'revoked' OR state = $11)"
+		"materials = $17, principal_place = $18, unused = $19, version = version + 1 " +
+		"WHERE id = $1 AND tenant = $2 AND version = $20 AND (state <> 'revoked' OR state = $11)"
 
 	hasKey = "SELECT 1 FROM keys WHERE tenant = $1 AND id = $2"
 )
@@ -167,13 +168,37 @@ func keyOrder(o gatehouse.KeyOrder, desc bool) string {
 
 // InsertKey implements [gatehouse.Store].
 func (db *DB) InsertKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Event) error {
-	args, err := keyArgs(k)
-	if err != nil {
-		return db.fail("insert key", err)
+	return db.insertKeys(ctx, "insert key", []*gatehouse.Key{k}, []*gatehouse.Event{e})
+}
+
+// InsertKeys implements [gatehouse.Store]. No keys are no change; a list of events of
+// another length is an *InvalidError.
+func (db *DB) InsertKeys(ctx context.Context, ks []*gatehouse.Key, es []*gatehouse.Event) error {
+	if len(es) != len(ks) {
+		return db.fail("insert keys", &gatehouse.InvalidError{Field: "events", Problem: "are not as many as the keys"})
 	}
-	return db.change(ctx, "insert key", e, func(ctx context.Context, tx Querier) error {
-		_, err := exec(ctx, tx, insertKey, append(args, Place(k.ID))...)
-		return err
+	if len(ks) == 0 {
+		return nil
+	}
+	return db.insertKeys(ctx, "insert keys", ks, es)
+}
+
+func (db *DB) insertKeys(ctx context.Context, what string, ks []*gatehouse.Key, es []*gatehouse.Event) error {
+	rows := make([][]any, len(ks))
+	for i, k := range ks {
+		args, err := keyArgs(k)
+		if err != nil {
+			return db.fail(what, err)
+		}
+		rows[i] = append(args, Place(k.ID), micros(k.LastUsed))
+	}
+	return db.changes(ctx, what, es, func(ctx context.Context, tx Querier) error {
+		for _, args := range rows {
+			if _, err := exec(ctx, tx, insertKey, args...); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -1,0 +1,53 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import "time"
+
+// Import asks to take over keys that another system issued, at most 500: all of them,
+// or none where one is refused. Doing it again changes nothing.
+type Import struct {
+	Scheme string        `json:"scheme"`
+	DryRun bool          `json:"dry_run,omitempty"` // only tell what would become of them
+	Owners []ImportOwner `json:"owners"`
+	Keys   []ImportKey   `json:"keys"`
+}
+
+// ImportOwner is an owner of imported keys. Where no account has its e-mail address one
+// is made, without a password.
+type ImportOwner struct {
+	Email    string `json:"email"`              // or the uid of an account that is there
+	Username string `json:"username,omitempty"` // left out where it is taken or our rules refuse it
+	State    string `json:"state,omitempty"`    // of a new account; default "active"
+}
+
+// ImportKey is one key with what checks it: a secret, or a hash of one.
+type ImportKey struct {
+	ID       string     `json:"kid"`
+	Owner    string     `json:"owner"` // email of one of the owners
+	Name     string     `json:"name,omitempty"`
+	Prefix   string     `json:"prefix,omitempty"`
+	Scopes   []string   `json:"scopes"`
+	Secret   string     `json:"secret,omitempty"`
+	Hash     []byte     `json:"hash,omitempty"`
+	HashName string     `json:"hash_name,omitempty"` // such as "sha-512"; empty: SHA-256
+	Created  *time.Time `json:"created,omitempty"`
+	LastUsed *time.Time `json:"last_used,omitempty"`
+	Expires  *time.Time `json:"expires,omitempty"`
+	Unused   int64      `json:"unused_s,omitempty"` // seconds it may lie unused; 0: for ever
+}
+
+// Imported is the answer to an Import.
+type Imported struct {
+	Written bool          `json:"written"`
+	Owners  []string      `json:"new_owners,omitempty"` // for whom accounts were made, or would be
+	Keys    []ImportedKey `json:"keys"`                 // in the order asked
+}
+
+// ImportedKey is what became of one key.
+type ImportedKey struct {
+	ID      string `json:"kid"`
+	Outcome string `json:"outcome"`           // "new", "same" (imported before) or "refused"
+	Problem string `json:"problem,omitempty"` // why it was refused
+}

@@ -1,0 +1,214 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// Verifier decides about requests. A *[gatehouse.Authority] is one.
+type Verifier interface {
+	Verify(ctx context.Context, r *gatehouse.Request) (gatehouse.Decision, error)
+	WantsBody(r *gatehouse.Request) bool
+	Challenges() gatehouse.Header
+}
+
+// Options are what a [Gate] is made with. The zero value is usable.
+type Options struct {
+	Rules       Rules        // what Protect demands, by route; nil: any valid key
+	Proxies     Proxies      // whose word on the client's address counts; zero: nobody's
+	MaxBody     int64        // bytes of a body that a proof covers; zero: 1 MiB
+	MaxBuffered int64        // bytes of such bodies in memory, of all requests together; zero: 64 MiB
+	Strip       []string     // fields that handlers must not see either, such as a header of Shield's own
+	Denials     DenyFunc     // writes denials; nil: Problems
+	Log         *slog.Logger // is told what the authority could not answer; nil: slog.Default
+}
+
+const (
+	defaultMaxBody     = 1 << 20
+	defaultMaxBuffered = 64 << 20
+)
+
+// Gate is net/http middleware: it lets requests pass that an authority grants. The
+// handler behind it finds who is asking by [gatehouse.FromContext], and no credential
+// and no identity that the client claims. It is safe for concurrent use.
+//
+// A body that a proof covers is read before the authority is asked: the server's
+// ReadTimeout bounds how long that takes.
+//
+// A CORS preflight carries no credential, so it is denied like every other request
+// without one, unless a rule says that its route is open, such as "OPTIONS /".
+type Gate struct {
+	verifier Verifier
+	routes   *Routes // nil: there are no rules
+	proxies  Proxies
+	maxBody  int64
+	buffers  *budget
+	strip    map[string]bool
+	deny     DenyFunc
+	log      *slog.Logger
+}
+
+// New makes a gate. The errors are those of [Rules.Compile], or say that an option
+// cannot be used.
+func New(v Verifier, o Options) (*Gate, error) {
+	g := &Gate{verifier: v, proxies: o.Proxies, maxBody: o.MaxBody, buffers: &budget{left: o.MaxBuffered}, strip: map[string]bool{}, deny: o.Denials, log: o.Log}
+	if g.maxBody == 0 {
+		g.maxBody = defaultMaxBody
+	}
+	if o.MaxBuffered == 0 {
+		g.buffers.left = defaultMaxBuffered
+	}
+	if v == nil || g.maxBody < 0 || g.buffers.left < g.maxBody {
+		return nil, errors.New("new gate: a verifier is required, and MaxBuffered may not be less than MaxBody")
+	}
+	for _, name := range o.Strip {
+		g.strip[spelling(name)] = true
+	}
+	if g.deny == nil {
+		g.deny = Problems
+	}
+	if g.log == nil {
+		g.log = slog.Default()
+	}
+	if o.Rules == nil {
+		return g, nil
+	}
+	var err error
+	g.routes, err = o.Rules.Compile()
+	return g, err
+}
+
+// Protect lets requests to next pass that meet the rule of their route. What no rule is
+// for is denied, 403 no_rule, and so is a target that can be read in two ways, 403
+// ambiguous_path. Without rules any valid key passes.
+func (g *Gate) Protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rule := Rule{kind: ruleKey}
+		if g.routes != nil {
+			var denial *Denial
+			if rule, denial = g.route(r); denial != nil {
+				g.refuse(w, r, denial)
+				return
+			}
+		}
+		g.serve(w, r, next, rule)
+	})
+}
+
+func (g *Gate) route(r *http.Request) (Rule, *Denial) {
+	// Other handlers may have changed the URL. What the client sent must be as plain as
+	// what the handler sees.
+	if _, ok := CanonicalPath(target(r)); !ok {
+		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
+	}
+	rule, found, ok := g.routes.Find(r.Method, r.URL.EscapedPath())
+	switch {
+	case !ok:
+		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
+	case !found:
+		return Rule{}, &Denial{Status: http.StatusForbidden, Code: "no_rule", Title: "No rule lets anyone in here"}
+	}
+	return rule, nil
+}
+
+// Require makes middleware that lets keys pass which have all the scopes; without any,
+// every valid key. It panics for what is no scope.
+//
+// Behind a gate that has let the request pass, it looks at the scopes only: a
+// credential is checked once.
+func (g *Gate) Require(scopes ...gatehouse.Scope) func(http.Handler) http.Handler {
+	return g.demand(All(scopes...))
+}
+
+// RequireAny is [Gate.Require] for keys that have one of the scopes. It panics without
+// any.
+func (g *Gate) RequireAny(scopes ...gatehouse.Scope) func(http.Handler) http.Handler {
+	return g.demand(Any(scopes...))
+}
+
+func (g *Gate) demand(rule Rule) func(http.Handler) http.Handler {
+	if len(rule.need)+len(rule.any) == 0 && rule.kind == ruleScopes {
+		rule.kind = ruleKey
+	}
+	if err := rule.check(); err != nil {
+		panic("gate: " + err.Error())
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, next, rule) })
+	}
+}
+
+// serve asks the authority and lets the request pass to next, or denies it.
+func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, rule Rule) {
+	if rule.kind == ruleOpen {
+		next.ServeHTTP(w, g.without(r, false))
+		return
+	}
+	if d := gatehouse.FromContext(r.Context()); d != nil && d.Granted {
+		if !d.Key.Scopes.Covers(rule.need) || !d.Key.Scopes.Meets(rule.any) {
+			g.refuse(w, r, denialOf(gatehouse.ReasonInsufficientScope).because(d, rule))
+			return
+		}
+		next.ServeHTTP(w, r)
+		return
+	}
+	q := gatehouse.Request{
+		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header),
+		Need: rule.need, NeedAny: rule.any,
+	}
+	body, denial := g.supply(r, &q)
+	defer body.release()
+	if denial != nil {
+		g.refuse(w, r, denial)
+		return
+	}
+	d, err := g.verifier.Verify(r.Context(), &q)
+	switch {
+	case err != nil:
+		if !errors.Is(r.Context().Err(), context.Canceled) { // else the client is gone
+			g.log.ErrorContext(r.Context(), "request not decided", "error", err)
+		}
+		g.refuse(w, r, unavailable("A part that is needed does not answer"))
+	case !d.Granted:
+		g.refuse(w, r, denialOf(d.Reason).because(&d, rule))
+	default:
+		next.ServeHTTP(w, body.giveBack(g.without(r, true)).WithContext(gatehouse.NewContext(r.Context(), &d)))
+	}
+}
+
+// scheme is that of the client's own connection.
+func (g *Gate) scheme(r *http.Request) string {
+	if g.proxies.Secure(r) {
+		return "https"
+	}
+	return "http"
+}
+
+// target is the request target as the client sent it, in origin form (RFC 9112 section
+// 3.2.1): of the absolute form, the part that the signatures of the origin form cover.
+func target(r *http.Request) string {
+	raw := r.RequestURI
+	if raw == "" {
+		return r.URL.RequestURI()
+	}
+	scheme, rest, absolute := strings.Cut(raw, "://")
+	if !absolute || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return raw
+	}
+	i := strings.IndexAny(rest, "/?")
+	switch {
+	case i < 0:
+		return "/"
+	case rest[i] == '?':
+		return "/" + rest[i:]
+	}
+	return rest[i:]
+}

@@ -1,0 +1,168 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// Rules say what each route demands, by pattern as http.ServeMux takes it, without a
+// host: "GET /api/users/{id}". As there, the more specific pattern wins, and their order
+// does not matter. What no pattern matches is denied.
+type Rules map[string]Rule
+
+// Rule is what a route demands; [All], [Any], [AnyKey] and [Open] make one. The zero
+// value is no rule, which is an error.
+type Rule struct {
+	kind      ruleKind
+	need, any gatehouse.Scopes
+}
+
+type ruleKind uint8
+
+const (
+	ruleNone ruleKind = iota
+	ruleScopes
+	ruleKey
+	ruleOpen
+)
+
+// All demands a key that has all the scopes, at least one.
+func All(scopes ...gatehouse.Scope) Rule { return Rule{kind: ruleScopes, need: scopes} }
+
+// Any demands a key that has one of the scopes, of which there is at least one.
+func Any(scopes ...gatehouse.Scope) Rule {
+	if len(scopes) == 0 {
+		return Rule{}
+	}
+	return Rule{kind: ruleScopes, any: scopes}
+}
+
+// AnyKey demands a valid key, whatever its scopes.
+func AnyKey() Rule { return Rule{kind: ruleKey} }
+
+// Open demands nothing. Handlers then see a credential as it came, unchecked.
+func Open() Rule { return Rule{kind: ruleOpen} }
+
+// Open reports whether the rule demands no credential.
+func (r Rule) Open() bool { return r.kind == ruleOpen }
+
+// Need are the scopes that a key must have all of, and those of which it must have one,
+// as in [gatehouse.Request].
+func (r Rule) Need() (all, any gatehouse.Scopes) { return r.need, r.any }
+
+func (r Rule) check() error {
+	if r.kind == ruleNone || r.kind == ruleScopes && len(r.need)+len(r.any) == 0 {
+		return errors.New("demands nothing; say which scopes, or any key, or open")
+	}
+	for _, set := range []gatehouse.Scopes{r.need, r.any} {
+		if _, err := gatehouse.ParseScopes(set.Strings()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Routes find the rule of a request. They are safe for concurrent use.
+type Routes struct{ mux *http.ServeMux }
+
+// entry is a rule as the mux keeps it.
+type entry struct {
+	http.Handler
+	rule Rule
+}
+
+// Compile makes routes of rules. A pattern that is none or has a host, two patterns of
+// which neither is more specific, and a rule that demands nothing are errors, which name
+// the pattern.
+func (rs Rules) Compile() (*Routes, error) {
+	patterns := slices.Sorted(maps.Keys(rs))
+	routes := newRoutes()
+	for i, pattern := range patterns {
+		if err := rs[pattern].check(); err != nil {
+			return nil, fmt.Errorf("rule %q: %w", pattern, err)
+		}
+		if hasHost(pattern) || !newRoutes().add(pattern, rs[pattern]) {
+			return nil, fmt.Errorf("rule %q: the pattern is no method and path, such as GET /users/{id}", pattern)
+		}
+		if routes.add(pattern, rs[pattern]) {
+			continue
+		}
+		other := slices.IndexFunc(patterns[:i], func(other string) bool {
+			pair := newRoutes()
+			return pair.add(other, rs[other]) && !pair.add(pattern, rs[pattern])
+		})
+		return nil, fmt.Errorf("rule %q: conflicts with %q: both match some path, and neither is more specific", pattern, patterns[other])
+	}
+	return routes, nil
+}
+
+func newRoutes() *Routes { return &Routes{mux: http.NewServeMux()} }
+
+// hasHost reports whether a pattern has a host: a client could name another one.
+func hasHost(pattern string) bool {
+	path := pattern[strings.IndexAny(pattern, " \t")+1:]
+	return !strings.HasPrefix(strings.TrimLeft(path, " \t"), "/")
+}
+
+// add registers a rule. The mux panics for a pattern it cannot take.
+func (rs *Routes) add(pattern string, rule Rule) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	rs.mux.Handle(pattern, entry{Handler: http.NotFoundHandler(), rule: rule})
+	return true
+}
+
+// Find returns the rule for a method and a raw target in origin form. found is false
+// where no rule is for it. ok is false for a target that can be read in two ways: one
+// that [CanonicalPath] refuses, or one with a slash at the end of its path whose rule
+// would be another without it.
+func (rs *Routes) Find(method, target string) (rule Rule, found, ok bool) {
+	raw, _, _ := strings.Cut(target, "?")
+	path, ok := CanonicalPath(raw)
+	if !ok {
+		return Rule{}, false, false
+	}
+	plain := rs.match(method, path)
+	if path == "/" {
+		return plain.rule, plain.known(), true
+	}
+	// The mux answers a path that is a pattern but for its last slash with a redirect
+	// there: the rule is that of the pattern.
+	if !plain.known() {
+		plain = rs.match(method, path+"/")
+	}
+	if strings.HasSuffix(raw, "/") {
+		slashed := rs.match(method, path+"/")
+		if plain.known() && slashed.known() && plain.pattern != slashed.pattern {
+			return Rule{}, false, false
+		}
+		plain = slashed
+	}
+	return plain.rule, plain.known(), true
+}
+
+// match is a rule with its pattern.
+type match struct {
+	rule    Rule
+	pattern string
+}
+
+func (m match) known() bool { return m.rule.kind != ruleNone }
+
+func (rs *Routes) match(method, path string) match {
+	h, pattern := rs.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+	e, ok := h.(entry)
+	if !ok {
+		return match{} // 404, 405, or a redirect
+	}
+	return match{rule: e.rule, pattern: pattern}
+}

@@ -1,0 +1,286 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/internal/intake"
+)
+
+type importCommand struct {
+	Shield   importShield   `cmd:"" help:"Take over the HMAC keys of a CodeIgniter Shield database."`
+	Prefixed importPrefixed `cmd:"" help:"Take over prefixed API keys from a file of their hashes (JSON lines or CSV)."`
+}
+
+// importing is what both commands share.
+type importing struct {
+	format
+	DryRun      bool   `help:"Only report what would be imported."`
+	OwnerDomain string `help:"Domain of the made-up e-mail addresses of owners who have none." default:"import.invalid"`
+}
+
+type importShield struct {
+	importing
+	SQLite        string        `name:"sqlite" help:"Database file of SQLite." placeholder:"FILE" xor:"source" required:""`
+	MySQL         string        `name:"mysql" help:"Database of MySQL or MariaDB: mysql://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_MYSQL" xor:"source" required:""`
+	Postgres      string        `name:"postgres" help:"Database of PostgreSQL: postgres://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_POSTGRES" xor:"source" required:""`
+	Keys          string        `required:"" help:"File of Shield's encryption keys: its .env, or JSON of title to key, driver and digest." placeholder:"FILE"`
+	Prefix        string        `help:"Prefix of the tables' names, as CodeIgniter's DBPrefix."`
+	TimeZone      string        `help:"The application's time zone, in which the database keeps times." default:"UTC"`
+	HonourExpires bool          `help:"Let keys end at the time in their column expires, which this Shield does not read."`
+	Unused        time.Duration `help:"How long a key may lie unused before it ends, as Shield's unusedTokenLifetime; 0: for ever." default:"8760h"`
+}
+
+func (c *importShield) Run(e *env) error {
+	keys, err := intake.LoadKeys(c.Keys)
+	if err != nil {
+		return err
+	}
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		return usageError{errors.New("--time-zone: there is no such zone")}
+	}
+	s, err := intake.OpenShield(e.ctx, cmp.Or(c.SQLite, c.MySQL, c.Postgres), intake.ShieldOptions{Keys: keys, Prefix: c.Prefix, Location: zone})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Close() }()
+	return c.run(e, "shield", s, func(k *api.ImportKey) {
+		if !c.HonourExpires {
+			k.Expires = nil
+		}
+		k.Unused = int64(c.Unused / time.Second)
+	})
+}
+
+type importPrefixed struct {
+	importing
+	File string `arg:"" help:"File with prefix, short_token, hash, owner and scopes of each key." placeholder:"FILE"`
+}
+
+func (c *importPrefixed) Run(e *env) error {
+	p, err := intake.OpenPrefixed(c.File)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = p.Close() }()
+	return c.run(e, "bearer", p, func(*api.ImportKey) {})
+}
+
+// source is where keys are read from.
+type source interface {
+	Count(ctx context.Context) (int, error)
+	Rows(ctx context.Context) iter.Seq2[intake.Row, error]
+}
+
+// imports is an import under way.
+type imports struct {
+	*importing
+	e        *env
+	scheme   string
+	finish   func(*api.ImportKey)
+	progress progress
+
+	batch   []intake.Row
+	refused []refusal
+	news    int
+	same    int
+	owners  map[string]bool // that accounts were made for
+
+}
+
+// refusal is a row that was not imported.
+type refusal struct {
+	Source  string `json:"source"`
+	KeyID   string `json:"kid"`
+	Owner   string `json:"owner"`
+	Problem string `json:"problem"`
+}
+
+// importBatch is how many keys are written in one transaction.
+const importBatch = 250
+
+func (c *importing) run(e *env, scheme string, s source, finish func(*api.ImportKey)) error {
+	total, err := s.Count(e.ctx)
+	if err != nil {
+		return err
+	}
+	i := &imports{importing: c, e: e, scheme: scheme, finish: finish, progress: newProgress(e.Err, total), owners: map[string]bool{}}
+	for row, err := range s.Rows(e.ctx) {
+		if err == nil {
+			err = i.add(row)
+		}
+		if err != nil {
+			i.progress.end()
+			return errors.Join(err, i.report())
+		}
+	}
+	err = i.send()
+	i.progress.end()
+	return errors.Join(err, i.report())
+}
+
+func (i *imports) add(row intake.Row) error {
+	i.progress.step()
+	if row.Problem != "" {
+		i.refuse(&row, row.Problem)
+		return nil
+	}
+	i.batch = append(i.batch, row)
+	if len(i.batch) < importBatch {
+		return nil
+	}
+	return i.send()
+}
+
+func (i *imports) refuse(row *intake.Row, problem string) {
+	i.refused = append(i.refused, refusal{Source: row.Source, KeyID: row.KeyID, Owner: i.owner(row).Email, Problem: problem})
+}
+
+// send writes the batch. The server writes all of it or nothing: rows that it refuses are
+// taken out, and the rest is sent again.
+func (i *imports) send() error {
+	for len(i.batch) > 0 {
+		out, err := i.e.client().Import(i.e.ctx, i.ask())
+		if err != nil {
+			return err
+		}
+		if len(out.Keys) != len(i.batch) {
+			return errors.New("the server answered for another number of keys than it was asked for")
+		}
+		var good []intake.Row
+		for n := range out.Keys {
+			if out.Keys[n].Outcome == "refused" {
+				i.refuse(&i.batch[n], out.Keys[n].Problem)
+			} else {
+				good = append(good, i.batch[n])
+			}
+		}
+		for _, o := range out.Owners {
+			i.owners[o] = true
+		}
+		if !i.DryRun && !out.Written && len(good) < len(i.batch) {
+			i.batch = good
+			continue
+		}
+		for n := range out.Keys {
+			switch out.Keys[n].Outcome {
+			case "new":
+				i.news++
+			case "same":
+				i.same++
+			}
+		}
+		i.batch = i.batch[:0]
+	}
+	return nil
+}
+
+// ask is the batch as the server takes it.
+func (i *imports) ask() api.Import {
+	in := api.Import{Scheme: i.scheme, DryRun: i.DryRun}
+	seen := map[string]bool{}
+	for n := range i.batch {
+		row := &i.batch[n]
+		o := i.owner(row)
+		if !seen[o.Email] {
+			seen[o.Email] = true
+			in.Owners = append(in.Owners, o)
+		}
+		k := api.ImportKey{
+			ID: row.KeyID, Owner: o.Email, Name: row.Name, Prefix: row.Prefix, Scopes: row.Scopes, Secret: row.Secret.Reveal(), Hash: row.Hash,
+			HashName: row.HashName, Created: stamp(row.Created), LastUsed: stamp(row.LastUsed), Expires: stamp(row.Expires),
+		}
+		i.finish(&k)
+		in.Keys = append(in.Keys, k)
+	}
+	return in
+}
+
+// owner is the account that a row's key is for. An owner without an address gets one that
+// the next import finds again.
+func (i *imports) owner(row *intake.Row) api.ImportOwner {
+	o := api.ImportOwner{Email: row.Owner.Email, Username: row.Owner.Username, State: string(row.Owner.State)}
+	switch {
+	case o.Email != "":
+	case i.scheme == "bearer":
+		o.Email = row.Owner.ExternalID // an address or a uid, as the file's author chose
+	default:
+		o.Email = i.scheme + "-" + row.Owner.ExternalID + "@" + i.OwnerDomain
+	}
+	return o
+}
+
+func stamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// report prints the rows that were not imported, and the sums. It fails where a row was
+// not imported.
+func (i *imports) report() error {
+	if len(i.refused) > 0 {
+		err := print(i.e, i.format, i.refused, []string{"SOURCE", "KID", "OWNER", "PROBLEM"}, func(r *refusal) []string {
+			return []string{r.Source, r.KeyID, r.Owner, r.Problem}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	done := "imported"
+	if i.DryRun {
+		done = "to import"
+	}
+	_, _ = fmt.Fprintf(i.e.Err, "%s: %d keys and %d new owners; imported before: %d; refused: %d\n", done, i.news, len(i.owners), i.same, len(i.refused))
+	if len(i.refused) > 0 {
+		return fmt.Errorf("%d keys cannot be imported", len(i.refused))
+	}
+	return nil
+}
+
+// progress is a bar on a terminal, and nothing elsewhere.
+type progress struct {
+	w           io.Writer
+	done, total int
+}
+
+func newProgress(w io.Writer, total int) progress {
+	f, ok := w.(*os.File)
+	if !ok {
+		return progress{}
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return progress{}
+	}
+	return progress{w: w, total: max(total, 1)}
+}
+
+const progressWidth = 40
+
+func (p *progress) step() {
+	if p.done++; p.w == nil || p.done*100/p.total == (p.done-1)*100/p.total {
+		return
+	}
+	full := min(p.done*progressWidth/p.total, progressWidth)
+	_, _ = fmt.Fprintf(p.w, "\r[%s%s] %d of %d", strings.Repeat("=", full), strings.Repeat(" ", progressWidth-full), p.done, p.total)
+}
+
+// end leaves the bar's line.
+func (p *progress) end() {
+	if p.w != nil && p.done > 0 {
+		_, _ = fmt.Fprintln(p.w)
+	}
+}

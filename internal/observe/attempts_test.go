@@ -1,0 +1,146 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package observe_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/observe"
+)
+
+var peer = netip.MustParseAddr("192.0.2.7")
+
+// recorded flushes and reads what was recorded, newest first.
+func (h *house) recorded(t *testing.T, a *observe.Attempts) []gatehouse.Attempt {
+	t.Helper()
+	mustFlush(t, a.Flush)
+	got, err := h.ListAttempts(t.Context(), gatehouse.AttemptQuery{Tenant: tenant})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	r := &gatehouse.Request{Peer: peer, Header: gatehouse.Header{"User-Agent": {"bot/1", "second"}}}
+	k := &gatehouse.Key{ID: "k1", Tenant: tenant, Principal: "account-1"}
+	pass := granted(k, noon)
+	late := granted(k, noon.Add(time.Second))
+	late.Granted, late.Reason = false, gatehouse.ReasonKeyExpired
+	forged := &gatehouse.Decision{Scheme: "bearer", Time: noon.Add(2 * time.Second), Reason: gatehouse.ReasonInvalidCredential}
+
+	of := func(d *gatehouse.Decision, outcome string) gatehouse.Attempt {
+		out := gatehouse.Attempt{Time: d.Time, Tenant: tenant, Scheme: d.Scheme, Peer: peer, UserAgent: "bot/1", Outcome: outcome}
+		if d.Key != nil {
+			out.KeyID, out.Principal = "k1", "account-1"
+		}
+		return out
+	}
+	failures := []gatehouse.Attempt{of(forged, "invalid_credential"), of(late, "key_expired")}
+	for text, want := range map[string][]gatehouse.Attempt{"none": nil, "failure": failures, "all": append(failures[:2:2], of(pass, "granted"))} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			h := open(t)
+			policy, ok := observe.ParsePolicy(text)
+			a := observe.NewAttempts(h, policy, tenant, h.metrics)
+			for _, d := range []*gatehouse.Decision{pass, late, forged} {
+				a.Observe(r, d, nil, 0)
+				a.Observe(r, d, errors.New("x"), 0) // nothing was decided
+			}
+			if diff := cmp.Diff(want, h.recorded(t, a), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" || !ok {
+				t.Errorf("%v (-want +got):\n%s", ok, diff)
+			}
+		})
+	}
+	if _, ok := observe.ParsePolicy("some"); ok {
+		t.Error("an unknown policy is read")
+	}
+}
+
+// Nothing of a credential is recorded, wherever it stands.
+func TestAttemptsHoldNoCredential(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := observe.NewAttempts(h, observe.RecordAll, tenant, h.metrics)
+	r := &gatehouse.Request{Method: "MARKER", Authority: "marker", Target: "/marker?marker", Peer: peer, Header: gatehouse.Header{
+		"Authorization": {"Bearer marker"}, "X-Auth-Apikey": {"marker"}, "X-Auth-Signature": {"marker"}, "Cookie": {"marker"}, "Signature": {"marker"},
+		"User-Agent": {strings.Repeat("é", 200)},
+	}, Body: gatehouse.Body{Bytes: []byte("marker")}}
+	k := &gatehouse.Key{ID: "k1", Tenant: tenant, Name: "marker", Materials: []gatehouse.Material{{Data: []byte("marker"), Ref: "marker"}}}
+	d := granted(k, noon)
+	d.Digest = "marker"
+	a.Observe(r, d, nil, 0)
+	a.Observe(r, &gatehouse.Decision{Time: noon, Reason: gatehouse.ReasonMalformedCredential}, nil, 0)
+	got := h.recorded(t, a)
+	if text := fmt.Sprintf("%+v", got); len(got) != 2 || strings.Contains(strings.ToLower(text), "marker") {
+		t.Errorf("%d attempts: %s", len(got), text)
+	}
+	if agent := got[0].UserAgent; agent != strings.Repeat("é", 127) {
+		t.Errorf("of a long user agent %d bytes are kept: %q", len(agent), agent)
+	}
+}
+
+// A flood fills neither the memory nor the disk, and the next minute is recorded again.
+func TestAttemptsHaveABound(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := observe.NewAttempts(h, observe.RecordFailures, tenant, h.metrics)
+	r := &gatehouse.Request{Peer: peer}
+	flood := func(at time.Time, n int) {
+		for range n {
+			a.Observe(r, &gatehouse.Decision{Time: at, Reason: gatehouse.ReasonKeyRevoked, Key: &gatehouse.Key{ID: "k1", Tenant: tenant}}, nil, 0)
+		}
+	}
+	// What names no key has a bound of its own, so that it does not hide the rest.
+	before := noon.Add(-time.Hour)
+	for range 100 {
+		a.Observe(r, &gatehouse.Decision{Time: before, Reason: gatehouse.ReasonInvalidCredential}, nil, 0)
+	}
+	flood(before, 7)
+	if n := len(h.recorded(t, a)); n != 67 {
+		t.Fatalf("%d attempts, 7 of them of a key; want 60 others", n)
+	}
+	if err := h.PurgeAttempts(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	flood(noon, 999)
+	flood(noon.Add(59*time.Second), 5000)
+	if n := len(h.recorded(t, a)); n != 1000 {
+		t.Errorf("%d of 5999 attempts of a minute were recorded", n)
+	}
+	flood(noon.Add(time.Minute), 1)
+	flood(noon, 10) // a clock that is behind opens no second window
+	if n := len(h.recorded(t, a)); n != 1011 {
+		t.Errorf("%d attempts; want 1011", n)
+	}
+	h.wantMetric(t, "gatehouse_attempts_dropped_total", 40+4999)
+	for _, n := range h.sizes {
+		if n > 500 {
+			t.Errorf("%d attempts in one transaction", n)
+		}
+	}
+
+	// While the store is away the queue has an end too.
+	h.broken = errors.New("disk on fire")
+	for i := range 5 {
+		flood(noon.Add(time.Duration(i+2)*time.Minute), 1000)
+		mustFail(t, a.Flush)
+	}
+	h.wantMetric(t, "gatehouse_attempt_failures_total", 5)
+	h.broken = nil
+	if n := len(h.recorded(t, a)); n != 1011+2500 {
+		t.Errorf("%d attempts; want 2500 of those made while the store was away", n-1011)
+	}
+	h.wantMetric(t, "gatehouse_attempts_dropped_total", 40+4999+2500)
+}

@@ -1,0 +1,145 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/api"
+)
+
+// importKeys takes over foreign keys. Owners are made first, one by one: an account
+// without keys harms nobody, and the next try finds it.
+func (h *Handler) importKeys(w http.ResponseWriter, r *http.Request) {
+	var in api.Import
+	if err := read(r, &in); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	out, err := h.adopt(r, &in)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, out)
+}
+
+func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) {
+	if len(in.Keys) > gatehouse.MaxAdopt || len(in.Owners) > gatehouse.MaxAdopt {
+		return nil, &gatehouse.InvalidError{Field: "keys", Problem: "more than 500 at once"}
+	}
+	out := &api.Imported{}
+	ids, problems := map[string]string{}, map[string]string{}
+	for i := range in.Owners {
+		o := &in.Owners[i]
+		id, made, err := h.owner(r, o, in.DryRun)
+		var invalid *gatehouse.InvalidError
+		switch {
+		case errors.As(err, &invalid):
+			problems[o.Email] = "owner: " + invalid.Error()
+		case err != nil:
+			return nil, err
+		default:
+			ids[o.Email] = id
+			if made {
+				out.Owners = append(out.Owners, o.Email)
+			}
+		}
+	}
+	foreign := make([]gatehouse.Foreign, 0, len(in.Keys))
+	for i := range in.Keys {
+		f, problem := foreignKey(in, &in.Keys[i], ids, problems)
+		if problem != "" {
+			out.Keys = append(out.Keys, api.ImportedKey{ID: in.Keys[i].ID, Outcome: "refused", Problem: problem})
+			continue
+		}
+		out.Keys = append(out.Keys, api.ImportedKey{ID: f.ID})
+		foreign = append(foreign, f)
+	}
+	dry := in.DryRun || len(foreign) < len(in.Keys)
+	answers, written, err := h.authority.Adopt(r.Context(), h.operator(r), foreign, dry)
+	if err != nil {
+		return nil, err
+	}
+	out.Written = written
+	for i := range out.Keys {
+		if out.Keys[i].Outcome != "" {
+			continue
+		}
+		out.Keys[i].Outcome, out.Keys[i].Problem = answers[0].Outcome.String(), answers[0].Problem
+		answers = answers[1:]
+	}
+	return out, nil
+}
+
+// foreignKey is one key of an import as the ground takes it, or what is wrong with it.
+func foreignKey(in *api.Import, k *api.ImportKey, ids, problems map[string]string) (gatehouse.Foreign, string) {
+	id, ok := ids[k.Owner]
+	if !ok {
+		if p := problems[k.Owner]; p != "" {
+			return gatehouse.Foreign{}, p
+		}
+		return gatehouse.Foreign{}, "owner: is none of the import's owners"
+	}
+	scopes, err := gatehouse.ParseScopes(k.Scopes)
+	if err != nil {
+		return gatehouse.Foreign{}, err.Error()
+	}
+	unused, err := seconds("unused", k.Unused)
+	if err != nil {
+		return gatehouse.Foreign{}, err.Error()
+	}
+	return gatehouse.Foreign{
+		ID: k.ID, Principal: id, Scheme: in.Scheme, Name: k.Name, Prefix: k.Prefix, Scopes: scopes,
+		Secret: gatehouse.NewSecret(k.Secret), Hash: k.Hash, HashName: k.HashName,
+		Created: timeIn(k.Created), LastUsed: timeIn(k.LastUsed), Expires: timeIn(k.Expires), Unused: unused,
+	}, ""
+}
+
+// owner finds the account of an owner or makes it. In a dry run the id of one that is
+// yet to be made is empty.
+func (h *Handler) owner(r *http.Request, o *api.ImportOwner, dry bool) (id string, made bool, err error) {
+	ctx := r.Context()
+	a, err := h.find(ctx, o.Email)
+	if err == nil {
+		return a.ID, false, nil
+	}
+	if !errors.Is(err, gatehouse.ErrNotFound) {
+		return "", false, err
+	}
+	if err := account.CheckEmail(o.Email); dry || err != nil {
+		return "", err == nil, err
+	}
+	n := account.NewAccount{Email: o.Email, Username: o.Username, State: gatehouse.PrincipalState(o.State)}
+	if n.State == "" {
+		n.State = gatehouse.PrincipalActive
+	}
+	a, err = h.makeOwner(ctx, h.operator(r), n)
+	return a.ID, err == nil, err
+}
+
+// makeOwner makes an account, without the username where that is what is wrong.
+func (h *Handler) makeOwner(ctx context.Context, actor gatehouse.Actor, n account.NewAccount) (account.Account, error) {
+	a, err := h.directory.CreateAccount(ctx, actor, n)
+	var invalid *gatehouse.InvalidError
+	var taken *account.TakenError
+	badName := errors.As(err, &invalid) && invalid.Field == "username" || errors.As(err, &taken) && taken.Field == "username"
+	if n.Username == "" || !badName {
+		return a, err
+	}
+	n.Username = ""
+	return h.directory.CreateAccount(ctx, actor, n)
+}
+
+func timeIn(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}

@@ -1,0 +1,66 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/observe"
+)
+
+// How often what was watched is written.
+const (
+	flushUses     = 30 * time.Second
+	flushAttempts = time.Second // whoever looks for an attempt has just made it
+)
+
+// flushGrace is how long the last flush may take.
+const flushGrace = 5 * time.Second
+
+// watch makes what watches decisions besides the metrics.
+func (p *parts) watch(c *config.Config) gatehouse.Observer {
+	policy, _ := observe.ParsePolicy(c.Attempts) // config knows the words
+	p.uses = observe.NewUses(p.store, p.metrics)
+	p.attempts = observe.NewAttempts(p.store, policy, p.tenant, p.metrics)
+	return observe.Each{p.metrics, p.uses, p.attempts}
+}
+
+// flushUses writes last uses. A failure is logged; the next flush tries again.
+func (p *process) flushUses(ctx context.Context) {
+	if err := p.uses.Flush(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("last uses not written", "error", err)
+	}
+}
+
+// flushAttempts writes attempts. A failure is logged; the next flush tries again.
+func (p *process) flushAttempts(ctx context.Context) {
+	if err := p.attempts.Flush(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("attempts not written", "error", err)
+	}
+}
+
+// flushLast writes what is left, once nothing more comes.
+func (p *process) flushLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
+	defer cancel()
+	p.flushUses(ctx)
+	p.flushAttempts(ctx)
+}
+
+// every calls do at intervals, until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	t := time.NewTicker(interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			do(ctx)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package bearer
+
+import (
+	"crypto"
+	"crypto/hmac"
+	"crypto/sha256"
+	_ "crypto/sha512" // so that crypto.Hash has all of SHA-2
+	"crypto/subtle"
+	"strings"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// hashes are the functions, but for SHA-256, that another system may have hashed its long
+// tokens with. A material's Ref ends in "/" and the name.
+var hashes = map[string]crypto.Hash{
+	"sha-224": crypto.SHA224, "sha-384": crypto.SHA384, "sha-512": crypto.SHA512,
+	"sha-512-224": crypto.SHA512_224, "sha-512-256": crypto.SHA512_256,
+}
+
+// Adopt turns a foreign key into what is stored of it: HMAC-SHA-256(pepper, Hash). Its ID
+// is the short part of the foreign tokens, its Prefix their first part, its Hash that of
+// the long part. HashName is sha-224, sha-256, sha-384, sha-512, sha-512-224 or
+// sha-512-256; empty means sha-256.
+//
+// Errors: *[gatehouse.InvalidError] with field "id", "prefix", "hash_name" or "hash".
+func (s *Scheme) Adopt(f *gatehouse.Foreign) (gatehouse.Minted, error) {
+	name, hash, ok := hashOf(f)
+	invalid := func(field, problem string) (gatehouse.Minted, error) {
+		return gatehouse.Minted{}, &gatehouse.InvalidError{Field: field, Problem: problem}
+	}
+	switch {
+	case !readable(DefaultPrefix, f.ID):
+		return invalid("id", "is not 1 to 64 letters and digits, as the short part of a token is")
+	case !readable(f.Prefix, f.ID):
+		return invalid("prefix", "is not 1 to 128 printable ASCII characters without space")
+	case !ok:
+		return invalid("hash_name", "is not one of sha-224, sha-256, sha-384, sha-512, sha-512-224 and sha-512-256")
+	case len(f.Hash) != hash.Size():
+		return invalid("hash", "has another length than its hash function gives")
+	}
+	ref, pepper := s.peppers.PrimaryPepper()
+	if name != "" {
+		ref += "/" + name
+	}
+	return gatehouse.Minted{KeyID: f.ID, Prefix: f.Prefix, Digest: keyed(pepper, f.Hash), Ref: ref}, nil
+}
+
+// Adopted reports whether a material is what [Scheme.Adopt] makes of the foreign key,
+// under the pepper it was made with.
+func (s *Scheme) Adopted(f *gatehouse.Foreign, m *gatehouse.Material, _ []byte) bool {
+	id, was := splitRef(m.Ref)
+	pepper, known := s.peppers.PepperByID(id)
+	_, hash, ok := hashOf(f)
+	return known && ok && hash == was && subtle.ConstantTimeCompare(keyed(pepper, f.Hash), m.Data) == 1
+}
+
+// hashOf returns the foreign key's hash function, and its name in a Ref.
+func hashOf(f *gatehouse.Foreign) (name string, hash crypto.Hash, ok bool) {
+	if f.HashName == "" || f.HashName == "sha-256" {
+		return "", crypto.SHA256, true
+	}
+	hash, ok = hashes[f.HashName]
+	return f.HashName, hash, ok
+}
+
+// splitRef is the inverse of what Adopt writes. What does not end in the name of a hash
+// function is the id of a pepper.
+func splitRef(ref string) (pepper string, hash crypto.Hash) {
+	if i := strings.LastIndexByte(ref, '/'); i >= 0 {
+		if hash, ok := hashes[ref[i+1:]]; ok {
+			return ref[:i], hash
+		}
+	}
+	return ref, crypto.SHA256
+}
+
+// digest is what is stored of a long part: HMAC-SHA-256(pepper, H(long)). The bare hash of
+// another system can be taken over without knowing the token.
+func digest(pepper []byte, hash crypto.Hash, long string) []byte {
+	if hash == crypto.SHA256 {
+		inner := sha256.Sum256([]byte(long))
+		return keyed(pepper, inner[:])
+	}
+	w := hash.New()
+	_, _ = w.Write([]byte(long)) // never fails: hash.Hash documents it
+	return keyed(pepper, w.Sum(nil))
+}
+
+func keyed(pepper, inner []byte) []byte {
+	mac := hmac.New(sha256.New, pepper)
+	mac.Write(inner)
+	return mac.Sum(nil)
+}
