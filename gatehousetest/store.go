@@ -54,6 +54,8 @@ func Store(t *testing.T, open func(t *testing.T) AllStores) {
 		{"the event of a key", keyEvents},
 		{"what is not there", keyNotFound},
 		{"a look-up knows the principal", keyLookupPrincipal},
+		{"a look-up knows another principal", keyMoves},
+		{"a key that is made while its principal is banned", keyBanRace},
 		{"update", keyUpdate},
 		{"update what changed or is not there", keyUpdateRefused},
 		{"two updates at once", keyUpdateRace},

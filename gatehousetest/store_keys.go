@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -279,6 +280,60 @@ func keyLookupPrincipal(t *testing.T, h *house) {
 		record, err := h.Lookup(t.Context(), k.ID)
 		must(t, err)
 		same(t, "principal", record.Principal, a.Principal())
+	}
+}
+
+// knows checks that a look-up of a key tells its principal as it is.
+func (h *house) knows(t *testing.T, keyID, principal string) gatehouse.Principal {
+	t.Helper()
+	want, err := h.Principal(t.Context(), h.tenant, principal)
+	must(t, err)
+	record, err := h.Lookup(t.Context(), keyID)
+	must(t, err)
+	same(t, "principal of Lookup", record.Principal, want)
+	return want
+}
+
+// Every field follows, for every key, and for one that moves to another principal.
+func keyMoves(t *testing.T, h *house) {
+	a, b := h.account(t, nil), h.account(t, nil)
+	first := h.key(t, a.ID, nil)
+	a.Email, a.Username, a.Role, a.Level, a.Referral, a.OTP = "other."+a.Email, "other", "admin", 3, b.ID, !a.OTP
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.update", a.ID)))
+	second := h.key(t, a.ID, nil)
+	for _, k := range []gatehouse.Key{first, second} {
+		if p := h.knows(t, k.ID, a.ID); p.Role != "admin" || p.Level != 3 {
+			t.Errorf("principal %+v", p)
+		}
+	}
+	first.Principal = b.ID
+	must(t, h.UpdateKey(t.Context(), &first, h.event("key.update", first.ID)))
+	h.knows(t, first.ID, b.ID)
+	a.Version++
+	a.State = gatehouse.PrincipalBanned
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.state", a.ID)))
+	if p := h.knows(t, first.ID, b.ID); p.State != gatehouse.PrincipalActive {
+		t.Errorf("a key that moved away has its old principal's state: %+v", p)
+	}
+	h.knows(t, second.ID, a.ID)
+}
+
+// Whichever is first: once both are acknowledged the key's principal is banned.
+func keyBanRace(t *testing.T, h *house) {
+	for range 20 {
+		a := h.account(t, nil)
+		k := h.newKey(a.ID)
+		a.State = gatehouse.PrincipalBanned
+		var wg sync.WaitGroup
+		var errs [2]error
+		insert, ban := h.event("key.create", k.ID), h.event("account.state", a.ID)
+		wg.Go(func() { errs[0] = h.InsertKey(t.Context(), &k, insert) })
+		wg.Go(func() { errs[1] = h.UpdateAccount(t.Context(), &a, account.Effects{}, ban) })
+		wg.Wait()
+		must(t, errors.Join(errs[0], errs[1]))
+		if p := h.knows(t, k.ID, a.ID); p.State != gatehouse.PrincipalBanned {
+			t.Fatalf("principal %+v", p)
+		}
 	}
 }
 

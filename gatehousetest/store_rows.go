@@ -203,6 +203,7 @@ func rowsReplace(t *testing.T, h *rowHouse) {
 		r, err := h.Lookup(t.Context(), id)
 		must(t, err)
 		same(t, "record", r.Key, k)
+		h.knows(t, id, k.Principal)
 	}
 	for name, s := range want {
 		s.Sealed = gatehouse.Sealed{Ref: "dek-new", Data: fresh(s.Binding)}

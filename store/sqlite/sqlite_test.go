@@ -322,7 +322,8 @@ func TestSpoiledRows(t *testing.T) {
 		{"keys", "limits", "'none'"}, {"keys", "expires", "'soon'"}, {"keys", "expires", "1.5"}, {"keys", "not_before", "x'00'"}, {"keys", "version", "'x'"},
 		{"keys", "name", "'a' || char(31) || 'b'"},
 		{"keys", "materials", "x''"}, {"keys", "materials", "x'02'"}, {"keys", "materials", "x'0101'"}, {"keys", "materials", "x'01010903646b0103'"}, {"keys", "materials", "'text'"},
-		{"accounts", "state", "'sleepy'"}, {"accounts", "state", "''"}, {"accounts", "kind", "'robot'"}, {"accounts", "otp", "2"}, {"accounts", "level", "'high'"},
+		{"keys", "owner", "''"}, {"keys", "owner", "replace(owner, 'active', 'sleepy')"}, {"keys", "owner", "replace(owner, 'active', '')"},
+		{"keys", "owner", "replace(owner, 'account', 'robot')"}, {"keys", "owner", "owner || char(31)"}, {"keys", "owner", "owner || 'x'"}, {"keys", "owner", "x'00'"},
 	} {
 		t.Run(row.table+"."+row.column+"="+row.value, func(t *testing.T) {
 			id := map[string]string{"keys": "k", "accounts": "a"}[row.table]
@@ -338,6 +339,27 @@ func TestSpoiledRows(t *testing.T) {
 				t.Errorf("Lookup of the row as it was: %v", err)
 			}
 		})
+	}
+}
+
+// The same of a principal's own row.
+func TestSpoiledAccounts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "gatehouse.db")
+	db := openCold(t, path)
+	insertAccount(t, db, "a")
+	for _, change := range []string{"state = 'sleepy'", "state = ''", "kind = 'robot'", "otp = 2", "level = 'high'"} {
+		raw(t, path, "CREATE TABLE kept AS SELECT * FROM accounts")
+		raw(t, path, "UPDATE accounts SET "+change)
+		if p, err := db.Principal(t.Context(), gatehouse.DefaultTenant, "a"); !errors.Is(err, gatehouse.ErrUnavailable) {
+			t.Errorf("%s: %v, %v; want ErrUnavailable", change, p, err)
+		}
+		raw(t, path, "DELETE FROM accounts")
+		raw(t, path, "INSERT INTO accounts SELECT * FROM kept")
+		raw(t, path, "DROP TABLE kept")
+		if _, err := db.Principal(t.Context(), gatehouse.DefaultTenant, "a"); err != nil {
+			t.Errorf("the row as it was: %v", err)
+		}
 	}
 }
 

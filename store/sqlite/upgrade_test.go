@@ -45,6 +45,9 @@ func TestKeysOfTheFirstVersion(t *testing.T) {
 	if diff := cmp.Diff(want, r.Key, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if p := (gatehouse.Principal{ID: "a", Tenant: gatehouse.DefaultTenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive, Version: 1}); r.Principal != p {
+		t.Errorf("principal %+v, want %+v", r.Principal, p)
+	}
 	want.Unused = time.Hour
 	if err := db.UpdateKey(t.Context(), &want, event("k")); err != nil {
 		t.Errorf("UpdateKey: %v", err)

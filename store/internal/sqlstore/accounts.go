@@ -122,7 +122,10 @@ func (db *DB) UpdateAccount(ctx context.Context, a *account.Account, also accoun
 		if n == 0 {
 			return missed(ctx, tx, hasAccount, a.Tenant, a.ID)
 		}
-		return effects(ctx, tx, a, also)
+		if err := effects(ctx, tx, a, also); err != nil {
+			return err
+		}
+		return copyOwner(ctx, tx, a.Tenant, a.ID)
 	})
 }
 

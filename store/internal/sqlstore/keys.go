@@ -19,28 +19,28 @@ const (
 )
 
 var (
-	lookup = "SELECT " + joined(keyFields+", "+principalFields) + ", k.materials " +
-		"FROM keys k JOIN accounts a ON a.place = k.principal_place WHERE k.place = $1 AND k.id = $2"
+	// The copy of the principal is read, see owner.go.
+	lookup = "SELECT " + joined(keyFields+", k.owner") + ", k.materials FROM keys k WHERE k.place = $1 AND k.id = $2"
 
 	getKey = "SELECT " + joined(keyFields) + ", k.materials FROM keys k WHERE k.tenant = $1 AND k.id = $2"
 
 	getPrincipal = "SELECT " + joined(principalFields) + " FROM accounts a WHERE a.tenant = $1 AND a.id = $2"
 )
 
-const (
+var (
 	insertKey = "INSERT INTO keys (id, tenant, principal, name, prefix, schemes, scopes, networks, limits, replay, " +
-		"state, state_text, not_before, expires, created, updated, materials, principal_place, unused, place, last_used, version) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1)"
+		"state, state_text, not_before, expires, created, updated, materials, principal_place, unused, place, last_used, version, owner) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, " + ownerAt("$18") + ")"
 
 	// A revoked row takes nothing but another revoked one. The last use is not the
 	// caller's to write: it moves on its own, see touchKey.
 	updateKey = "UPDATE keys SET principal = $3, name = $4, prefix = $5, schemes = $6, scopes = $7, networks = $8, limits = $9, " +
 		"replay = $10, state = $11, state_text = $12, not_before = $13, expires = $14, created = $15, updated = $16, " +
-		"materials = $17, principal_place = $18, unused = $19, version = version + 1 " +
-		"WHERE id = $1 AND tenant = $2 AND version = $20 AND (state <> 'revoked' OR state = $11)"
-
-	hasKey = "SELECT 1 FROM keys WHERE tenant = $1 AND id = $2"
+		"materials = $17, principal_place = $18, unused = $19, version = version + 1, owner = " + ownerAt("$18") +
+		" WHERE id = $1 AND tenant = $2 AND version = $20 AND (state <> 'revoked' OR state = $11)"
 )
+
+const hasKey = "SELECT 1 FROM keys WHERE tenant = $1 AND id = $2"
 
 // Place is the number that a row is found by besides its id: the first eight bytes of
 // SHA-256 of the id. Two ids with one place cannot both be stored; the second is

@@ -53,6 +53,7 @@ type sealedRow struct {
 	place   string // in its table
 	secrets []sealedSecret
 	replace func(fresh []gatehouse.Sealed) (text string, args []any, err error)
+	follow  func(ctx context.Context, tx Querier) error // after it was replaced; nil: nothing
 }
 
 type sealedSecret struct {
@@ -92,8 +93,11 @@ func (db *DB) Reseal(ctx context.Context, after string, limit int, again func(co
 		}
 		if text != "" {
 			changes = append(changes, func(ctx context.Context, tx Querier) error {
-				_, err := exec(ctx, tx, text, args...) // none: somebody was faster
-				return err
+				n, err := exec(ctx, tx, text, args...)
+				if err != nil || n == 0 || row.follow == nil { // none: somebody was faster
+					return err
+				}
+				return row.follow(ctx, tx)
 			})
 		}
 	}
@@ -211,6 +215,7 @@ func (c *columns) sealedAccount() sealedRow {
 		replace: func(fresh []gatehouse.Sealed) (string, []any, error) {
 			return resealAccount, []any{fresh[0].Ref, blob(fresh[0].Data), place, id, version}, nil
 		},
+		follow: func(ctx context.Context, tx Querier) error { return copyOwner(ctx, tx, tenant, id) },
 	}
 }
 
