@@ -132,10 +132,14 @@ func (a *Authority) adopt(ctx context.Context, actor Actor, f *Foreign, dry bool
 	if err := checkForeign(f); err != nil {
 		return nil, 0, err
 	}
+	minted, err := adopter.Adopt(f)
+	if err != nil {
+		return nil, 0, err
+	}
 	old, err := a.store.Lookup(ctx, f.ID)
 	switch {
 	case err == nil:
-		same, err := a.adoptedBefore(ctx, actor, adopter, f, &old.Key)
+		same, err := a.adoptedBefore(ctx, actor, adopter, f, &minted, &old.Key)
 		if err != nil || same {
 			return nil, AdoptSame, err
 		}
@@ -152,23 +156,22 @@ func (a *Authority) adopt(ctx context.Context, actor Actor, f *Foreign, dry bool
 			return nil, 0, fmt.Errorf("read principal: %w", err)
 		}
 	}
-	minted, err := adopter.Adopt(f)
-	if err != nil {
-		return nil, 0, err
-	}
 	k := &Key{
 		ID: f.ID, Tenant: actor.Tenant, Principal: f.Principal, Name: f.Name, Prefix: minted.Prefix, Schemes: []string{f.Scheme}, Scopes: f.Scopes,
 		State: StateActive, Expires: micro(f.Expires), Unused: f.Unused, LastUsed: micro(f.LastUsed), Created: micro(f.Created), Updated: now, Version: 1,
 	}
-	if k.Created.IsZero() {
+	if k.Created.IsZero() || k.Created.After(now) {
 		k.Created = now
+	}
+	if k.LastUsed.After(now) { // it would never move again
+		k.LastUsed = now
 	}
 	return k, AdoptNew, a.encloseAll(ctx, k, []Scheme{scheme}, minted)
 }
 
 // adoptedBefore reports whether k is what the foreign key became.
-func (a *Authority) adoptedBefore(ctx context.Context, actor Actor, s Adopter, f *Foreign, k *Key) (bool, error) {
-	if k.Tenant != actor.Tenant || k.Principal != f.Principal || !slices.Contains(k.Schemes, f.Scheme) || k.Prefix != f.Prefix {
+func (a *Authority) adoptedBefore(ctx context.Context, actor Actor, s Adopter, f *Foreign, minted *Minted, k *Key) (bool, error) {
+	if k.Tenant != actor.Tenant || k.Principal != f.Principal || !slices.Contains(k.Schemes, f.Scheme) || k.Prefix != minted.Prefix {
 		return false, nil
 	}
 	for i := range k.Materials {

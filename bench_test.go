@@ -26,7 +26,7 @@ import (
 // through database/sql) and the bare crypto. They take turns in short rounds, so that
 // what else the machine does falls on all; the medians are reported, and the median of
 // each round's ratio to the point lookup. GATEHOUSE_BENCH_KEYS says how many keys the
-// store holds (default 10,000). Each call is for another key, but with ed25519. Bodies have
+// store holds (default 10,000). Each call is for another key, but with shield and ed25519. Bodies have
 // 1 KiB.
 func BenchmarkVerify(b *testing.B) {
 	total := 10_000
@@ -72,6 +72,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	body := make([]byte, 1<<10)
 	edwards, private := publicKey(b, h)
+	legacy := h.key(b, gatehouse.NewKey{Schemes: []string{"shield"}})
 	rows := []struct {
 		name string
 		run  func(n int) time.Duration
@@ -104,7 +105,13 @@ func BenchmarkVerify(b *testing.B) {
 		}},
 		{"bearer", verify(token)},
 		{"barong", verify(func(c gatehouse.Created) *gatehouse.Request { return triple(c, time.Now()) })},
-		{"shield", verify(func(c gatehouse.Created) *gatehouse.Request { return shieldRequest(c, body) })},
+		{"shield", func(n int) time.Duration {
+			requests := make([]*gatehouse.Request, n)
+			for i := range requests {
+				requests[i] = shieldRequest(legacy, body)
+			}
+			return run(requests)
+		}},
 		{"httpsig", verify(func(c gatehouse.Created) *gatehouse.Request {
 			return signed(b, c.Key.ID, macKey(b, c), time.Now(), body, nil)
 		})},
@@ -238,7 +245,7 @@ func fill(b *testing.B, h *house, total, most int) []gatehouse.Created {
 					return
 				}
 				for j := i; j < min(i+each, total); j++ {
-					c, err := h.Create(context.Background(), operator, gatehouse.NewKey{Principal: a.ID, Schemes: []string{"barong", "bearer", "shield", "httpsig"}})
+					c, err := h.Create(context.Background(), operator, gatehouse.NewKey{Principal: a.ID, Schemes: []string{"barong", "bearer", "httpsig"}})
 					if err != nil {
 						b.Error(err)
 						return

@@ -194,10 +194,32 @@ func (a *Actor) mayCreate(n *NewKey) error {
 		return nil
 	case a.Kind == ActorAccount && a.ID != "" && a.ID == n.Principal:
 		return nil
-	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.Scopes.Covers(n.Scopes) && !outlives(micro(n.Expires), a.Via.Expires):
+	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.mayMake(&Key{
+		Schemes: n.Schemes, Scopes: n.Scopes, Networks: n.Networks, Limits: n.Limits, Replay: n.Replay, Expires: micro(n.Expires), Unused: n.Unused,
+	}):
 		return nil
 	}
 	return ErrForbidden
+}
+
+// mayMake reports whether a key that acts may make or leave another one like child: it can
+// no more than itself, from no more places, no longer and no faster.
+func (k *Key) mayMake(child *Key) bool {
+	return k.Scopes.Covers(child.Scopes) && !outlives(child.Expires, k.Expires) && k.withinNetworks(child) &&
+		!slices.ContainsFunc(child.Schemes, func(s string) bool { return !slices.Contains(k.Schemes, s) }) &&
+		!slices.ContainsFunc(k.Limits, func(l Limit) bool { return !slices.Contains(child.Limits, l) }) &&
+		(child.Replay == k.Replay || child.Replay == ReplayStrict) &&
+		(k.Unused == 0 || child.Unused > 0 && child.Unused <= k.Unused)
+}
+
+// withinNetworks reports whether child may be used from nowhere that k may not.
+func (k *Key) withinNetworks(child *Key) bool {
+	if len(k.Networks) == 0 {
+		return true
+	}
+	return len(child.Networks) > 0 && !slices.ContainsFunc(child.Networks, func(n netip.Prefix) bool {
+		return !slices.ContainsFunc(k.Networks, func(wide netip.Prefix) bool { return wide.Bits() <= n.Bits() && wide.Contains(n.Addr()) })
+	})
 }
 
 // outlives reports whether an expiry lies after another; zero is never.
@@ -246,7 +268,22 @@ func (a *Authority) findSchemes(names []string) ([]Scheme, error) {
 	if len(out) == 0 {
 		return nil, &InvalidError{Field: "schemes", Problem: "is empty"}
 	}
+	if !mayShare(out) {
+		return nil, &InvalidError{Field: "schemes", Problem: "holds one that cannot share a secret with the others"}
+	}
 	return out, nil
+}
+
+// mayShare reports whether the schemes may check against one sealed secret.
+func mayShare(schemes []Scheme) bool {
+	sealed, shared := 0, true
+	for _, s := range schemes {
+		if slices.Contains(s.Kinds(), MaterialSealed) {
+			sealed++
+			shared = shared && s.SharesSecret()
+		}
+	}
+	return sealed < 2 || shared
 }
 
 func checkName(name string) error {

@@ -90,11 +90,15 @@ func (a *Authority) Disable(ctx context.Context, actor Actor, keyID string) (Key
 }
 
 // Enable makes a disabled key active again. *[InvalidError] with field "state" while
-// its principal is not active; [ErrConflict] for a revoked key.
+// its principal is not active; [ErrForbidden] for an actor that is a key and can less than
+// it; [ErrConflict] for a revoked key.
 func (a *Authority) Enable(ctx context.Context, actor Actor, keyID string) (Key, error) {
 	return a.change(ctx, actor, keyID, "key.enable", func(k *Key) error {
 		if k.State == StateRevoked {
 			return ErrConflict
+		}
+		if !actor.mayLeave(k) {
+			return ErrForbidden
 		}
 		return a.activate(ctx, k)
 	})
@@ -208,11 +212,16 @@ func (a *Authority) checkPatched(actor Actor, k *Key, p *Patch) error {
 			}
 		}
 	}
-	if actor.Kind == ActorKey && (!actor.Via.Scopes.Covers(k.Scopes) || outlives(k.Expires, actor.Via.Expires)) {
+	if !actor.mayLeave(k) {
 		return ErrForbidden
 	}
 	return nil
 }
+
+// mayLeave reports whether the actor may leave the key as it is now. One that is a key
+// may not leave it wider than itself; nor itself wider than it was, for it is its own
+// measure.
+func (a *Actor) mayLeave(k *Key) bool { return a.Kind != ActorKey || a.Via != nil && a.Via.mayMake(k) }
 
 // setState changes the state and drops a legacy word that no longer fits it.
 func (k *Key) setState(s State) {

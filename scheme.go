@@ -45,11 +45,12 @@ func (c *Credential) fresh(now time.Time) bool {
 	if c.Time.IsZero() {
 		return true
 	}
-	age, ahead := now.Sub(c.Time), c.Ahead
+	ahead := c.Ahead
 	if ahead == 0 {
 		ahead = c.Window
 	}
-	return age < c.Window && -age < ahead
+	// Points in time, because the distance of two may be more than a Duration holds.
+	return now.Before(c.Time.Add(c.Window)) && c.Time.Before(now.Add(ahead))
 }
 
 // Minted is a new secret for a key, with what its scheme stores of it.
@@ -73,6 +74,11 @@ type Scheme interface {
 	// Kinds are the kinds of material the scheme checks against, in the order in which
 	// it tries them. The slice is shared and must not be changed.
 	Kinds() []MaterialKind
+
+	// SharesSecret reports whether a key's other schemes may check against the same sealed
+	// secret. A scheme whose proof is a MAC over text that somebody else can choose makes
+	// the proofs of the others with it, and does not share.
+	SharesSecret() bool
 
 	// WantsBody reports whether the request's credential, if it is one of the scheme's,
 	// can only be checked fully with the body's bytes.

@@ -120,6 +120,7 @@ type NewAccount struct {
 	State    gatehouse.PrincipalState
 	Password gatehouse.Secret // empty: none, so no sign-in; never for a service account
 	Ticket   *Ticket          // spent with it; nil: none
+	Labels   []Label          // set with it; they move neither state nor level. Key and Value as of SetLabel
 }
 
 // CreateAccount makes an account on behalf of an operator or the system; anyone else
@@ -133,7 +134,7 @@ func (d *Directory) CreateAccount(ctx context.Context, actor gatehouse.Actor, n 
 	if err != nil {
 		return Account{}, err
 	}
-	a := Account{Kind: n.Kind, Username: n.Username, Owner: n.Owner, Role: n.Role, Level: n.Level, State: n.State}
+	a := Account{Kind: n.Kind, Username: n.Username, Owner: n.Owner, Role: n.Role, Level: n.Level, State: n.State, Labels: n.Labels}
 	if a.Kind == gatehouse.PrincipalInvalid {
 		a.Kind = gatehouse.PrincipalAccount
 	}

@@ -8,18 +8,26 @@ import "time"
 // Import asks to take over keys that another system issued, at most 500: all of them,
 // or none where one is refused. Doing it again changes nothing.
 type Import struct {
-	Scheme string        `json:"scheme"`
-	DryRun bool          `json:"dry_run,omitempty"` // only tell what would become of them
+	Scheme string `json:"scheme"`
+	DryRun bool   `json:"dry_run,omitempty"` // only tell what would become of them
+
+	// ExistingOwners lets keys go to ordinary accounts that no import has made; without it
+	// they are refused.
+	ExistingOwners bool `json:"existing_owners,omitempty"`
+
 	Owners []ImportOwner `json:"owners"`
 	Keys   []ImportKey   `json:"keys"`
 }
 
 // ImportOwner is an owner of imported keys. Where no account has its e-mail address one
-// is made, without a password.
+// is made, without a password. An account that is there already is taken where an import
+// has made it for the same Origin, or by ExistingOwners; never where its role is not
+// "member", or where it may act and State says that the owner may not.
 type ImportOwner struct {
 	Email    string `json:"email"`              // or the uid of an account that is there
 	Username string `json:"username,omitempty"` // left out where it is taken or our rules refuse it
 	State    string `json:"state,omitempty"`    // of a new account; default "active"
+	Origin   string `json:"origin,omitempty"`   // names the owner in the other system, such as "shield:17"
 }
 
 // ImportKey is one key with what checks it: a secret, or a hash of one.
@@ -40,9 +48,11 @@ type ImportKey struct {
 
 // Imported is the answer to an Import.
 type Imported struct {
-	Written bool          `json:"written"`
-	Owners  []string      `json:"new_owners,omitempty"` // for whom accounts were made, or would be
-	Keys    []ImportedKey `json:"keys"`                 // in the order asked
+	Written bool     `json:"written"`
+	Owners  []string `json:"new_owners,omitempty"` // for whom accounts were made, or would be
+	// Existing are the accounts that were there already and were no import's.
+	Existing []string      `json:"existing_owners,omitempty"`
+	Keys     []ImportedKey `json:"keys"` // in the order asked
 }
 
 // ImportedKey is what became of one key.

@@ -8,44 +8,75 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"sync"
 
 	"github.com/seed14544106/gatehouse"
 )
 
 // budget bounds the bytes that all requests hold in memory together. A body is charged
-// as it arrives: who only announces one takes nothing from others.
+// as it arrives: who only announces one takes nothing from others. One client has a
+// quarter of it, and the last eighth is for small bodies, but a body of the limit always
+// finds room where there is no other.
 type budget struct {
-	mu   sync.Mutex
-	left int64
+	mu       sync.Mutex
+	left     int64
+	share    int64 // of one client
+	reserved int64 // for small bodies
+	taken    map[netip.Prefix]int64
 }
 
-func (b *budget) take(n int64) bool {
+const small = 64 << 10
+
+func newBudget(all, maxBody int64) *budget {
+	return &budget{left: all, share: max(all/4, maxBody), reserved: min(all/8, all-maxBody), taken: map[netip.Prefix]int64{}}
+}
+
+// take charges a client for n bytes more of a body of size. To give back is to take less
+// than nothing.
+func (b *budget) take(client netip.Prefix, n, size int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.left < n {
+	least := b.reserved
+	if size <= small {
+		least = 0
+	}
+	if n > 0 && (b.left-n < least || b.taken[client]+n > b.share) {
 		return false
 	}
 	b.left -= n
+	if b.taken[client] += n; b.taken[client] == 0 {
+		delete(b.taken, client)
+	}
 	return true
+}
+
+// clientOf is the network that one client has to itself: an address of IPv4, 64 bits of
+// IPv6. Unknown addresses are one client.
+func clientOf(peer netip.Addr) netip.Prefix {
+	client, _ := peer.Prefix(min(peer.BitLen(), 64))
+	return client
 }
 
 // held is a body in memory. Nil: the body was not read.
 type held struct {
-	bytes []byte // its capacity is charged
-	from  *budget
+	bytes  []byte // its capacity is charged
+	from   *budget
+	client netip.Prefix
 }
 
 var (
 	errTooLarge = errors.New("body too large")
 	errNoRoom   = errors.New("no room for bodies")
 	errShort    = errors.New("body ends early")
+	errRead     = errors.New("body was read before")
 )
 
 // supply states what is known of the request's body, and reads it where the proof covers
 // it. A body that nobody wants is not touched.
 func (g *Gate) supply(r *http.Request, q *gatehouse.Request) (*held, *Denial) {
-	if r.Body == nil || r.Body == http.NoBody {
+	form := len(r.PostForm) > 0 || r.MultipartForm != nil
+	if !form && (r.Body == nil || r.Body == http.NoBody) {
 		q.Body.State = gatehouse.BodyPresent
 		return nil, nil
 	}
@@ -53,8 +84,12 @@ func (g *Gate) supply(r *http.Request, q *gatehouse.Request) (*held, *Denial) {
 	if !g.verifier.WantsBody(q) && r.ContentLength != 0 {
 		return nil, nil
 	}
-	h := &held{from: g.buffers}
-	switch err := h.read(r, g.maxBody); {
+	h := &held{from: g.buffers, client: clientOf(q.Peer)}
+	err := errRead
+	if !form && (r.PostForm == nil || r.ContentLength == 0) {
+		err = h.read(r, g.maxBody)
+	}
+	switch {
 	case err == nil:
 		q.Body = gatehouse.Body{State: gatehouse.BodyPresent, Bytes: h.bytes}
 		return h, nil
@@ -65,7 +100,7 @@ func (g *Gate) supply(r *http.Request, q *gatehouse.Request) (*held, *Denial) {
 		d.hangUp = true
 		return h, d
 	default:
-		return h, &Denial{Status: http.StatusBadRequest, Code: "bad_body", Title: "The body ended early or cannot be read", hangUp: true}
+		return h, &Denial{Status: http.StatusBadRequest, Code: "bad_body", Title: "The body ended early, was read before, or cannot be read", hangUp: true}
 	}
 }
 
@@ -88,7 +123,8 @@ func (h *held) read(r *http.Request, limit int64) error {
 		}
 		n, err := r.Body.Read(room)
 		if full && n > 0 {
-			if err := h.grow(min(max(int64(cap(h.bytes))*2, first), limit)); err != nil {
+			size := int64(cap(h.bytes))
+			if err := h.grow(min(size+max(size/4, first), limit)); err != nil {
 				return err
 			}
 			h.bytes = append(h.bytes, probe[0])
@@ -115,7 +151,7 @@ func (h *held) grow(size int64) error {
 	switch {
 	case more <= 0:
 		return errTooLarge
-	case !h.from.take(more):
+	case !h.from.take(h.client, more, size):
 		return errNoRoom
 	}
 	grown := make([]byte, len(h.bytes), size)
@@ -127,7 +163,7 @@ func (h *held) grow(size int64) error {
 // release ends the charge, when the handler is done with the body.
 func (h *held) release() {
 	if h != nil {
-		h.from.take(-int64(cap(h.bytes)))
+		h.from.take(h.client, -int64(cap(h.bytes)), 0)
 	}
 }
 

@@ -25,6 +25,7 @@ type Denial struct {
 	Challenge  gatehouse.Header    // fields of an answer 401 or 403 (RFC 9110 section 11.6.1)
 
 	need   string // scopes that are missing, for the challenge
+	lacks  bool   // the key lacks the rule's scopes, whatever else is wrong
 	hangUp bool   // the connection holds a body that nobody reads
 }
 
@@ -44,6 +45,7 @@ func unavailable(title string) *Denial {
 // because adds what the authority said, and what the rule demanded.
 func (d *Denial) because(said *gatehouse.Decision, rule Rule) *Denial {
 	d.Decision, d.RetryAfter = said, said.RetryAfter
+	d.lacks = said.Key == nil || !rule.met(said.Key.Scopes)
 	if d.Status == http.StatusServiceUnavailable {
 		d.RetryAfter = time.Second
 	}
@@ -79,7 +81,10 @@ func (g *Gate) challenge(r *http.Request, d *Denial) gatehouse.Header {
 	if strings.HasPrefix(strings.ToLower(r.Header.Get("Authorization")), "bearer ") {
 		failure = `, error="invalid_token"`
 		if d.need != "" {
-			failure = `, error="insufficient_scope", scope="` + d.need + `"`
+			failure = `, error="insufficient_scope"`
+			if !strings.ContainsFunc(d.need, func(c rune) bool { return c > '~' }) { // RFC 6750 section 3
+				failure += `, scope="` + d.need + `"`
+			}
 		}
 	}
 	out := gatehouse.Header{}
@@ -126,10 +131,10 @@ func ShieldDenials(w http.ResponseWriter, r *http.Request, d *Denial) {
 }
 
 // ShieldActivationDenials is [ShieldDenials] for a Shield that demands activation: where
-// the holder may not act and is neither banned nor deleted, the answer is 403 and says
-// so.
+// the holder may not act and is neither banned nor deleted, and its key has the scopes,
+// the answer is 403 and says so.
 func ShieldActivationDenials(w http.ResponseWriter, r *http.Request, d *Denial) {
-	if d.Decision != nil && d.Decision.Reason == gatehouse.ReasonPrincipalInactive {
+	if d.Decision != nil && d.Decision.Reason == gatehouse.ReasonPrincipalInactive && !d.lacks {
 		if p := d.Decision.Principal; p != nil && p.State != gatehouse.PrincipalBanned && p.State != gatehouse.PrincipalDeleted {
 			shieldAnswer(w, r, d, http.StatusForbidden, shieldActivate)
 			return

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -25,8 +26,8 @@ type Options struct {
 	Rules       Rules        // what Protect demands, by route; nil: any valid key
 	Proxies     Proxies      // whose word on the client's address counts; zero: nobody's
 	MaxBody     int64        // bytes of a body that a proof covers; zero: 1 MiB
-	MaxBuffered int64        // bytes of such bodies in memory, of all requests together; zero: 64 MiB
-	Strip       []string     // fields that handlers must not see either, such as a header of Shield's own
+	MaxBuffered int64        // bytes of such bodies in memory, of all requests together; one client has a quarter; zero: 64 MiB
+	Strip       []string     // further fields of credentials, such as a header of Shield's own; handlers see them on open routes only
 	Denials     DenyFunc     // writes denials; nil: Problems
 	Log         *slog.Logger // is told what the authority could not answer; nil: slog.Default
 }
@@ -41,7 +42,9 @@ const (
 // and no identity that the client claims. It is safe for concurrent use.
 //
 // A body that a proof covers is read before the authority is asked: the server's
-// ReadTimeout bounds how long that takes.
+// ReadTimeout bounds how long that takes. The gate stands before whoever reads bodies,
+// such as by Request.FormValue: where a form was read, such a request is denied, 400
+// bad_body. Who reads a body without a trace makes it an empty one.
 //
 // A CORS preflight carries no credential, so it is denied like every other request
 // without one, unless a rule says that its route is open, such as "OPTIONS /".
@@ -59,16 +62,17 @@ type Gate struct {
 // New makes a gate. The errors are those of [Rules.Compile], or say that an option
 // cannot be used.
 func New(v Verifier, o Options) (*Gate, error) {
-	g := &Gate{verifier: v, proxies: o.Proxies, maxBody: o.MaxBody, buffers: &budget{left: o.MaxBuffered}, strip: map[string]bool{}, deny: o.Denials, log: o.Log}
+	g := &Gate{verifier: v, proxies: o.Proxies, maxBody: o.MaxBody, strip: map[string]bool{}, deny: o.Denials, log: o.Log}
 	if g.maxBody == 0 {
 		g.maxBody = defaultMaxBody
 	}
 	if o.MaxBuffered == 0 {
-		g.buffers.left = defaultMaxBuffered
+		o.MaxBuffered = defaultMaxBuffered
 	}
-	if v == nil || g.maxBody < 0 || g.buffers.left < g.maxBody {
-		return nil, errors.New("new gate: a verifier is required, and MaxBuffered may not be less than MaxBody")
+	if v == nil || !reflect.ValueOf(v).Comparable() || g.maxBody < 0 || o.MaxBuffered < g.maxBody {
+		return nil, errors.New("new gate: a verifier that can be compared is required, and MaxBuffered may not be less than MaxBody")
 	}
+	g.buffers = newBudget(o.MaxBuffered, g.maxBody)
 	for _, name := range o.Strip {
 		g.strip[spelling(name)] = true
 	}
@@ -122,8 +126,9 @@ func (g *Gate) route(r *http.Request) (Rule, *Denial) {
 // Require makes middleware that lets keys pass which have all the scopes; without any,
 // every valid key. It panics for what is no scope.
 //
-// Behind a gate that has let the request pass, it looks at the scopes only: a
-// credential is checked once.
+// Behind a gate of the same verifier that has let the request pass, it looks at the scopes
+// only: a credential is checked once. Another authority's word does not count, and its gate
+// has taken the credential away: then the answer is 401 no_credential.
 func (g *Gate) Require(scopes ...gatehouse.Scope) func(http.Handler) http.Handler {
 	return g.demand(All(scopes...))
 }
@@ -152,8 +157,8 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		next.ServeHTTP(w, g.without(r, false))
 		return
 	}
-	if d := gatehouse.FromContext(r.Context()); d != nil && d.Granted {
-		if !d.Key.Scopes.Covers(rule.need) || !d.Key.Scopes.Meets(rule.any) {
+	if d := g.granted(r.Context()); d != nil {
+		if !rule.met(d.Key.Scopes) {
 			g.refuse(w, r, denialOf(gatehouse.ReasonInsufficientScope).because(d, rule))
 			return
 		}
@@ -180,8 +185,26 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	case !d.Granted:
 		g.refuse(w, r, denialOf(d.Reason).because(&d, rule))
 	default:
-		next.ServeHTTP(w, body.giveBack(g.without(r, true)).WithContext(gatehouse.NewContext(r.Context(), &d)))
+		ctx := context.WithValue(gatehouse.NewContext(r.Context(), &d), grantKey{}, grant{g.verifier, &d})
+		next.ServeHTTP(w, body.giveBack(g.without(r, true)).WithContext(ctx))
 	}
+}
+
+// grant says who granted a decision.
+type grant struct {
+	by Verifier
+	d  *gatehouse.Decision
+}
+
+type grantKey struct{}
+
+// granted is the decision by which the gate's own verifier let the request pass.
+func (g *Gate) granted(ctx context.Context) *gatehouse.Decision {
+	d := gatehouse.FromContext(ctx)
+	if was, _ := ctx.Value(grantKey{}).(grant); d == nil || was != (grant{g.verifier, d}) {
+		return nil
+	}
+	return d
 }
 
 // scheme is that of the client's own connection.

@@ -60,6 +60,9 @@ func (r Rule) Open() bool { return r.kind == ruleOpen }
 // as in [gatehouse.Request].
 func (r Rule) Need() (all, any gatehouse.Scopes) { return r.need, r.any }
 
+// met reports whether a key's scopes suffice.
+func (r Rule) met(has gatehouse.Scopes) bool { return has.Covers(r.need) && has.Meets(r.any) }
+
 func (r Rule) check() error {
 	if r.kind == ruleNone || r.kind == ruleScopes && len(r.need)+len(r.any) == 0 {
 		return errors.New("demands nothing; say which scopes, or any key, or open")
@@ -73,7 +76,10 @@ func (r Rule) check() error {
 }
 
 // Routes find the rule of a request. They are safe for concurrent use.
-type Routes struct{ mux *http.ServeMux }
+type Routes struct {
+	mux     *http.ServeMux
+	methods []string // that rules name
+}
 
 // entry is a rule as the mux keeps it.
 type entry struct {
@@ -118,13 +124,16 @@ func hasHost(pattern string) bool {
 func (rs *Routes) add(pattern string, rule Rule) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	rs.mux.Handle(pattern, entry{Handler: http.NotFoundHandler(), rule: rule})
+	if method := pattern[:max(strings.IndexAny(pattern, " \t"), 0)]; !slices.Contains(rs.methods, method) {
+		rs.methods = append(rs.methods, method)
+	}
 	return true
 }
 
 // Find returns the rule for a method and a raw target in origin form. found is false
 // where no rule is for it. ok is false for a target that can be read in two ways: one
 // that [CanonicalPath] refuses, or one with a slash at the end of its path whose rule
-// would be another without it.
+// would be another, or none, without it.
 func (rs *Routes) Find(method, target string) (rule Rule, found, ok bool) {
 	raw, _, _ := strings.Cut(target, "?")
 	path, ok := CanonicalPath(raw)
@@ -136,13 +145,15 @@ func (rs *Routes) Find(method, target string) (rule Rule, found, ok bool) {
 		return plain.rule, plain.known(), true
 	}
 	// The mux answers a path that is a pattern but for its last slash with a redirect
-	// there: the rule is that of the pattern.
-	if !plain.known() {
+	// there: the rule is that of the pattern. Where the path itself has a rule, but for
+	// another method, there may be a handler that runs without a redirect.
+	own := func(method string) bool { return rs.match(method, path).exact() }
+	if !plain.known() && !slices.ContainsFunc(rs.methods, own) {
 		plain = rs.match(method, path+"/")
 	}
 	if strings.HasSuffix(raw, "/") {
 		slashed := rs.match(method, path+"/")
-		if plain.known() && slashed.known() && plain.pattern != slashed.pattern {
+		if slashed.known() && plain.pattern != slashed.pattern {
 			return Rule{}, false, false
 		}
 		plain = slashed
@@ -157,6 +168,11 @@ type match struct {
 }
 
 func (m match) known() bool { return m.rule.kind != ruleNone }
+
+// exact reports whether the pattern is that of a path without more below it.
+func (m match) exact() bool {
+	return m.known() && !strings.HasSuffix(m.pattern, "/") && !strings.HasSuffix(m.pattern, "...}")
+}
 
 func (rs *Routes) match(method, path string) match {
 	h, pattern := rs.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})

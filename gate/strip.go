@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"io"
 	"net/http"
 	"strings"
 )
@@ -15,9 +16,14 @@ var (
 
 	// Who is asking, or what is asked, in words that are not the request's own.
 	claimedFields = words("x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token " +
-		"x-original-uri x-original-url x-original-method x-original-host x-rewrite-url " +
+		"x-forwarded-client-cert x-webauth-user x-forwarded-uri x-forwarded-method " +
+		"x-original-uri x-original-url x-original-method x-original-host x-rewrite-url x-envoy-original-path " +
 		"x-http-method x-http-method-override x-method-override x-body-b64")
-	claimedPrefixes = []string{"x-auth-", "x-authenticated-", "x-remote-", "remote-", "x-consumer-", "x-credential-"}
+	claimedPrefixes = []string{"x-auth-", "x-authenticated-", "x-remote-", "remote-", "x-consumer-", "x-credential-", "x-amzn-oidc-", "ssl-client-"}
+
+	// A client may say these of its connection. Another name would make a proxy behind us
+	// drop the field of that name, which somebody between us may have set.
+	connectionOptions = words("close keep-alive upgrade")
 )
 
 func words(text string) map[string]bool {
@@ -40,19 +46,59 @@ func spelling(name string) string {
 }
 
 // without returns r without the identity that its client claims, and, where it was
-// checked, without its credential. r and its header stay as they are. The map of
-// trailers stays the same: the server fills it when the body has been read.
+// checked, without its credential, in header and trailers. r and its header stay as they
+// are.
 func (g *Gate) without(r *http.Request, credential bool) *http.Request {
 	out := r.WithContext(r.Context())
-	out.Header = make(http.Header, len(r.Header))
-	for name, values := range r.Header {
+	out.Header = http.Header{}
+	g.pass(out.Header, r.Header, credential)
+	if options := out.Header["Connection"]; options != nil {
+		if out.Header["Connection"] = plainOptions(options); len(out.Header["Connection"]) == 0 {
+			delete(out.Header, "Connection")
+		}
+	}
+	if r.Trailer != nil {
+		out.Trailer = http.Header{}
+		pass := func() { g.pass(out.Trailer, r.Trailer, credential) }
+		pass() // what is announced, or has come
+		out.Body = trailed{r.Body, pass}
+	}
+	return out
+}
+
+// pass copies the fields that handlers may see.
+func (g *Gate) pass(to, from http.Header, credential bool) {
+	for name, values := range from {
 		s := spelling(name)
 		gone := claimed(s)
-		if credentialFields[s] {
+		if credentialFields[s] || g.strip[s] {
 			gone = credential
 		}
-		if !gone && !g.strip[s] {
-			out.Header[name] = append([]string(nil), values...)
+		if !gone {
+			to[name] = append([]string(nil), values...)
+		}
+	}
+}
+
+// trailed is a body after whose end trailers come: the server writes them to its own
+// request.
+type trailed struct {
+	io.ReadCloser
+	pass func()
+}
+
+func (t trailed) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err == io.EOF {
+		t.pass()
+	}
+	return n, err
+}
+
+func plainOptions(values []string) (out []string) {
+	for option := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		if option = strings.TrimSpace(option); connectionOptions[strings.ToLower(option)] {
+			out = append(out, option)
 		}
 	}
 	return out

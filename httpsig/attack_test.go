@@ -149,6 +149,8 @@ func TestCoverage(t *testing.T) {
 		"a query parameter of two":       {input: `("@method" "@target-uri" "content-digest" "@query-param";name="a")` + params, change: func(m *Message) { m.Target = "/?a=1&a=2" }, want: ErrRepeated},
 		"a query parameter twice":        {input: `("@method" "@target-uri" "content-digest" "@query-param";name="dry" "@query-param";name="dry")` + params, want: ErrMalformed},
 		"a query parameter without name": {input: `("@method" "@target-uri" "content-digest" "@query-param")` + params, want: ErrUnsupported},
+		"four query parameters":          {input: `("@method" "@target-uri" "content-digest" "@query-param";name="a" "@query-param";name="b" "@query-param";name="c" "@query-param";name="d")` + params, change: func(m *Message) { m.Target = "/?a&b&c&d&e" }},
+		"five query parameters":          {input: `("@method" "@target-uri" "content-digest" "@query-param";name="a" "@query-param";name="b" "@query-param";name="c" "@query-param";name="d" "@query-param";name="e")` + params, change: func(m *Message) { m.Target = "/?a&b&c&d&e" }, want: ErrUnsupported},
 		"a query parameter, long query":  {input: `("@method" "@target-uri" "content-digest" "@query-param";name="a")` + params, change: func(m *Message) { m.Target = "/?a=" + strings.Repeat("b", maxQuery) }, want: ErrUnsupported},
 		"the field that it stands in":    {input: `("@method" "@target-uri" "content-digest" "signature")` + params, want: ErrInvalid},
 	} {

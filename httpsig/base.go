@@ -11,8 +11,12 @@ import (
 	"strings"
 )
 
-// maxQuery bounds the work of "@query-param", which reads the query once for each name.
-const maxQuery = 8 << 10
+// maxQuery and maxQueryParams bound the work of "@query-param", which reads the query once for
+// each name.
+const (
+	maxQuery       = 8 << 10
+	maxQueryParams = 4
+)
 
 // appendBase appends the signature base of the components and parameters of l (RFC 9421
 // section 2.5). Its errors are of type *ComponentError.
@@ -55,6 +59,15 @@ func (c *component) check(before []component) error {
 	switch {
 	case c.name == "@query-param":
 		if len(c.params) != 1 || c.params[0].key != "name" || c.params[0].value.kind != kindString {
+			return ErrUnsupported
+		}
+		others := 0
+		for i := range before {
+			if before[i].name == c.name {
+				others++
+			}
+		}
+		if others >= maxQueryParams {
 			return ErrUnsupported
 		}
 	case len(c.params) > 0 && (derived || !c.wrapped()):

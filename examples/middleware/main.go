@@ -17,6 +17,7 @@ import (
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/embedded"
 	"github.com/seed14544106/gatehouse/gate"
+	"github.com/seed14544106/gatehouse/scheme/shield"
 )
 
 func main() {
@@ -25,11 +26,12 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	key, err := firstKey(ctx, house, gatehouse.NewKey{Schemes: everyScheme, Scopes: gatehouse.Scopes{"users-read"}})
+	keys, err := firstKeys(ctx, house)
 	if _, again := errors.AsType[*account.TakenError](err); err != nil && !again {
 		log.Fatal(err)
-	} else if !again {
-		fmt.Printf("The first key, shown once: id %s, secret %s, token %s\n", key.Key.ID, key.Secret.Reveal(), key.Token.Reveal())
+	}
+	for _, k := range keys {
+		fmt.Printf("A key for %v, shown once: id %s, secret %s, token %s\n", k.Key.Schemes, k.Key.ID, k.Secret.Reveal(), k.Token.Reveal())
 	}
 	h, err := protected(house)
 	if err != nil {
@@ -38,9 +40,6 @@ func main() {
 	s := &http.Server{Addr: "127.0.0.1:9000", Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second}
 	log.Fatal(s.ListenAndServe())
 }
-
-// everyScheme lets one key be presented in every way; most keys should have one.
-var everyScheme = []string{"bearer", "barong", "shield", "httpsig"}
 
 // protected is the service behind its rules. What has no rule is denied.
 func protected(house *embedded.House) (http.Handler, error) {
@@ -60,12 +59,23 @@ func protected(house *embedded.House) (http.Handler, error) {
 	return g.Protect(mux), nil
 }
 
-// firstKey makes an account with a key. There is an error where the account exists.
-func firstKey(ctx context.Context, house *embedded.House, n gatehouse.NewKey) (gatehouse.Created, error) {
+// firstKeys makes an account with two keys. One may be presented in three ways; most keys
+// should have one. Shield's secret is not shared, because its MAC is over a body that others
+// may choose. There is an error where the account exists.
+func firstKeys(ctx context.Context, house *embedded.House) (keys []gatehouse.Created, err error) {
 	a, err := house.Accounts.CreateAccount(ctx, house.Actor(), account.NewAccount{Email: "first@example.com", State: gatehouse.PrincipalActive})
 	if err != nil {
-		return gatehouse.Created{}, err
+		return nil, err
 	}
-	n.Principal = a.ID
-	return house.Authority.Create(ctx, house.Actor(), n)
+	for _, n := range []gatehouse.NewKey{
+		{Principal: a.ID, Schemes: []string{"bearer", "barong", "httpsig"}, Scopes: gatehouse.Scopes{"users-read"}},
+		shield.NewKey(a.ID, "as Shield makes them", "users-read"),
+	} {
+		k, err := house.Authority.Create(ctx, house.Actor(), n)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
 }

@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/internal/intake"
 )
@@ -26,8 +29,9 @@ type importCommand struct {
 // importing is what both commands share.
 type importing struct {
 	format
-	DryRun      bool   `help:"Only report what would be imported."`
-	OwnerDomain string `help:"Domain of the made-up e-mail addresses of owners who have none." default:"import.invalid"`
+	DryRun         bool   `help:"Only report what would be imported."`
+	ExistingOwners bool   `help:"Let keys go to ordinary accounts that are here already and have the owner's e-mail address."`
+	Source         string `help:"Name of the system the keys come from, to tell its owners from those of another (default: shield, prefixed)."`
 }
 
 type importShield struct {
@@ -35,10 +39,12 @@ type importShield struct {
 	SQLite        string        `name:"sqlite" help:"Database file of SQLite." placeholder:"FILE" xor:"source" required:""`
 	MySQL         string        `name:"mysql" help:"Database of MySQL or MariaDB: mysql://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_MYSQL" xor:"source" required:""`
 	Postgres      string        `name:"postgres" help:"Database of PostgreSQL: postgres://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_POSTGRES" xor:"source" required:""`
+	OwnerDomain   string        `help:"Domain of the made-up e-mail addresses of owners who have none." default:"import.invalid"`
 	Keys          string        `required:"" help:"File of Shield's encryption keys: its .env, or JSON of title to key, driver and digest." placeholder:"FILE"`
 	Prefix        string        `help:"Prefix of the tables' names, as CodeIgniter's DBPrefix."`
 	TimeZone      string        `help:"The application's time zone, in which the database keeps times." default:"UTC"`
-	HonourExpires bool          `help:"Let keys end at the time in their column expires, which this Shield does not read."`
+	IgnoreExpires bool          `help:"Do not let keys end at the time in their column expires, which Shield 1.1 does not read."`
+	Activation    bool          `help:"Lock owners who are not active, as a Shield that demands activation does."`
 	Unused        time.Duration `help:"How long a key may lie unused before it ends, as Shield's unusedTokenLifetime; 0: for ever." default:"8760h"`
 }
 
@@ -51,17 +57,42 @@ func (c *importShield) Run(e *env) error {
 	if err != nil {
 		return usageError{errors.New("--time-zone: there is no such zone")}
 	}
+	if err := c.checkSource(); err != nil {
+		return err
+	}
 	s, err := intake.OpenShield(e.ctx, cmp.Or(c.SQLite, c.MySQL, c.Postgres), intake.ShieldOptions{Keys: keys, Prefix: c.Prefix, Location: zone})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	return c.run(e, "shield", s, func(k *api.ImportKey) {
-		if !c.HonourExpires {
+	c.Source = cmp.Or(c.Source, "shield")
+	return c.run(e, "shield", s, func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey) {
+		if o.Email == "" {
+			o.Email = c.Source + "-" + row.Owner.ExternalID + "@" + c.OwnerDomain
+		}
+		if c.Activation && row.Owner.State == gatehouse.PrincipalPending {
+			o.State = string(gatehouse.PrincipalLocked)
+		}
+		if c.IgnoreExpires {
 			k.Expires = nil
 		}
 		k.Unused = int64(c.Unused / time.Second)
 	})
+}
+
+// checkSource refuses what would be taken for the path of a file, and told as one, though
+// it holds a password.
+func (c *importShield) checkSource() error {
+	for _, row := range []struct {
+		flag, source string
+		schemes      []string
+	}{{"mysql", c.MySQL, []string{"mysql", "mariadb"}}, {"postgres", c.Postgres, []string{"postgres", "postgresql"}}} {
+		scheme, _, found := strings.Cut(row.source, "://")
+		if row.source != "" && (!found || !slices.Contains(row.schemes, scheme)) {
+			return usageError{fmt.Errorf("--%s is no URL such as %s://user:password@host/database", row.flag, row.schemes[0])}
+		}
+	}
+	return nil
 }
 
 type importPrefixed struct {
@@ -75,7 +106,10 @@ func (c *importPrefixed) Run(e *env) error {
 		return err
 	}
 	defer func() { _ = p.Close() }()
-	return c.run(e, "bearer", p, func(*api.ImportKey) {})
+	c.Source = cmp.Or(c.Source, "prefixed")
+	return c.run(e, "bearer", p, func(row *intake.Row, o *api.ImportOwner, _ *api.ImportKey) {
+		o.Email = row.Owner.ExternalID // an address or a uid, as the file's author chose
+	})
 }
 
 // source is where keys are read from.
@@ -84,12 +118,15 @@ type source interface {
 	Rows(ctx context.Context) iter.Seq2[intake.Row, error]
 }
 
+// finish completes what is asked for a row.
+type finish func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey)
+
 // imports is an import under way.
 type imports struct {
 	*importing
 	e        *env
 	scheme   string
-	finish   func(*api.ImportKey)
+	finish   finish
 	progress progress
 
 	batch   []intake.Row
@@ -97,6 +134,7 @@ type imports struct {
 	news    int
 	same    int
 	owners  map[string]bool // that accounts were made for
+	there   map[string]bool // that had an account, made by no import
 
 }
 
@@ -111,12 +149,12 @@ type refusal struct {
 // importBatch is how many keys are written in one transaction.
 const importBatch = 250
 
-func (c *importing) run(e *env, scheme string, s source, finish func(*api.ImportKey)) error {
+func (c *importing) run(e *env, scheme string, s source, finish finish) error {
 	total, err := s.Count(e.ctx)
 	if err != nil {
 		return err
 	}
-	i := &imports{importing: c, e: e, scheme: scheme, finish: finish, progress: newProgress(e.Err, total), owners: map[string]bool{}}
+	i := &imports{importing: c, e: e, scheme: scheme, finish: finish, progress: newProgress(e.Err, total), owners: map[string]bool{}, there: map[string]bool{}}
 	for row, err := range s.Rows(e.ctx) {
 		if err == nil {
 			err = i.add(row)
@@ -145,7 +183,7 @@ func (i *imports) add(row intake.Row) error {
 }
 
 func (i *imports) refuse(row *intake.Row, problem string) {
-	i.refused = append(i.refused, refusal{Source: row.Source, KeyID: row.KeyID, Owner: i.owner(row).Email, Problem: problem})
+	i.refused = append(i.refused, refusal{Source: row.Source, KeyID: row.KeyID, Owner: cmp.Or(row.Owner.Email, row.Owner.ExternalID), Problem: problem})
 }
 
 // send writes the batch. The server writes all of it or nothing: rows that it refuses are
@@ -170,6 +208,9 @@ func (i *imports) send() error {
 		for _, o := range out.Owners {
 			i.owners[o] = true
 		}
+		for _, o := range out.Existing {
+			i.there[o] = true
+		}
 		if !i.DryRun && !out.Written && len(good) < len(i.batch) {
 			i.batch = good
 			continue
@@ -189,37 +230,25 @@ func (i *imports) send() error {
 
 // ask is the batch as the server takes it.
 func (i *imports) ask() api.Import {
-	in := api.Import{Scheme: i.scheme, DryRun: i.DryRun}
+	in := api.Import{Scheme: i.scheme, DryRun: i.DryRun, ExistingOwners: i.ExistingOwners}
 	seen := map[string]bool{}
 	for n := range i.batch {
 		row := &i.batch[n]
-		o := i.owner(row)
-		if !seen[o.Email] {
+		o := api.ImportOwner{
+			Email: row.Owner.Email, Username: row.Owner.Username, State: string(row.Owner.State), Origin: i.Source + ":" + row.Owner.ExternalID,
+		}
+		k := api.ImportKey{
+			ID: row.KeyID, Name: row.Name, Prefix: row.Prefix, Scopes: row.Scopes, Secret: row.Secret.Reveal(), Hash: row.Hash,
+			HashName: row.HashName, Created: stamp(row.Created), LastUsed: stamp(row.LastUsed), Expires: stamp(row.Expires),
+		}
+		i.finish(row, &o, &k)
+		if k.Owner = o.Email; !seen[o.Email] {
 			seen[o.Email] = true
 			in.Owners = append(in.Owners, o)
 		}
-		k := api.ImportKey{
-			ID: row.KeyID, Owner: o.Email, Name: row.Name, Prefix: row.Prefix, Scopes: row.Scopes, Secret: row.Secret.Reveal(), Hash: row.Hash,
-			HashName: row.HashName, Created: stamp(row.Created), LastUsed: stamp(row.LastUsed), Expires: stamp(row.Expires),
-		}
-		i.finish(&k)
 		in.Keys = append(in.Keys, k)
 	}
 	return in
-}
-
-// owner is the account that a row's key is for. An owner without an address gets one that
-// the next import finds again.
-func (i *imports) owner(row *intake.Row) api.ImportOwner {
-	o := api.ImportOwner{Email: row.Owner.Email, Username: row.Owner.Username, State: string(row.Owner.State)}
-	switch {
-	case o.Email != "":
-	case i.scheme == "bearer":
-		o.Email = row.Owner.ExternalID // an address or a uid, as the file's author chose
-	default:
-		o.Email = i.scheme + "-" + row.Owner.ExternalID + "@" + i.OwnerDomain
-	}
-	return o
 }
 
 func stamp(t time.Time) *time.Time {
@@ -243,6 +272,9 @@ func (i *imports) report() error {
 	done := "imported"
 	if i.DryRun {
 		done = "to import"
+	}
+	if len(i.there) > 0 {
+		_, _ = fmt.Fprintf(i.e.Err, "owners who had an account here: %s\n", strings.Join(slices.Sorted(maps.Keys(i.there)), " "))
 	}
 	_, _ = fmt.Fprintf(i.e.Err, "%s: %d keys and %d new owners; imported before: %d; refused: %d\n", done, i.news, len(i.owners), i.same, len(i.refused))
 	if len(i.refused) > 0 {

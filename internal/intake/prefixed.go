@@ -114,8 +114,10 @@ func (e *entry) row(seen map[string]int) Row {
 		return row
 	}
 	var found problems
-	if !isPrintable(e.Prefix) {
-		found.add("prefix", "missing, or not printable ASCII without space")
+	found.owner(&row.Owner)
+	found.name(e.Name)
+	if len(e.Prefix) > maxID || !isPrintable(e.Prefix) {
+		found.add("prefix", "not 1 to 128 printable ASCII characters without space")
 	}
 	if first, twice := seen[e.ShortToken]; !isShort(e.ShortToken) {
 		found.add("short_token", "not 1 to 64 letters and digits")

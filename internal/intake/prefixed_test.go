@@ -93,14 +93,23 @@ func TestPrefixed(t *testing.T) {
 
 func TestPrefixedProblems(t *testing.T) {
 	t.Parallel()
-	good := map[string]string{"prefix": "co", "short_token": "abc", "hash": digits(32), "hash_algorithm": "", "owner": "bob", "scopes": "a", "created": "", "expires": ""}
+	good := map[string]string{"prefix": "co", "short_token": "abc", "hash": digits(32), "hash_algorithm": "", "owner": "bob", "scopes": "a", "name": "", "created": "", "expires": ""}
 	_, noScope := gatehouse.ParseScopes([]string{""})
-	const header = "prefix,short_token,hash,hash_algorithm,owner,scopes,created,expires"
+	const header = "prefix,short_token,hash,hash_algorithm,owner,scopes,name,created,expires"
 	for _, row := range []struct{ column, value, want string }{
 		{"owner", "bob", ""},
-		{"prefix", "my co", "prefix: missing, or not"},
-		{"prefix", "é", "prefix: missing, or not"},
-		{"prefix", "", "prefix: missing, or not"},
+		{"prefix", "my co", "prefix: not 1 to 128"},
+		{"prefix", "é", "prefix: not 1 to 128"},
+		{"prefix", "", "prefix: not 1 to 128"},
+		{"prefix", strings.Repeat("a", 129), "prefix: not 1 to 128"},
+		{"prefix", strings.Repeat("a", 128), ""},
+		{"name", strings.Repeat("n", 900_000), "name: longer than 255"},
+		{"name", strings.Repeat("ü", 256), "name: longer than 255"},
+		{"name", strings.Repeat("ü", 255), ""},
+		{"name", "a\x00b", "name: longer than 255 characters, or holds control"},
+		{"name", "a\xffb", "name: longer than 255 characters, or holds control"},
+		{"owner", strings.Repeat("o", 256), "owner: longer than 255"},
+		{"owner", strings.Repeat("o", 255), ""},
 		{"short_token", "", "short_token: not 1 to 64"},
 		{"short_token", "a_b", "short_token: not 1 to 64"},
 		{"short_token", "a-b", "short_token: not 1 to 64"},
@@ -132,9 +141,9 @@ func TestPrefixedProblems(t *testing.T) {
 		}
 		rows, err := readPrefixed(t, header+"\n"+strings.Join(csv, ","))
 		if err != nil || len(rows) != 1 {
-			t.Errorf("%s %q: %d rows, %v", row.column, row.value, len(rows), err)
+			t.Errorf("%s %.40q: %d rows, %v", row.column, row.value, len(rows), err)
 		} else if got := rows[0].Problem; (got == "") != (row.want == "") || !strings.HasPrefix(got, row.want) {
-			t.Errorf("%s %q: problem %q, want %q", row.column, row.value, got, row.want)
+			t.Errorf("%s %.40q: problem %q, want %q", row.column, row.value, got, row.want)
 		}
 	}
 }

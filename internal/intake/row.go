@@ -11,8 +11,11 @@
 package intake
 
 import (
+	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -46,6 +49,14 @@ type Owner struct {
 	State gatehouse.PrincipalState
 }
 
+// What a row may hold, so that one cannot fill the request that takes it over with
+// others. The ground takes no more either.
+const (
+	maxName = 255 // characters of a name
+	maxID   = 128 // bytes of a key id and of a prefix
+	maxText = 255 // bytes of a secret, and of each name of an owner
+)
+
 // problems collects what speaks against a row.
 type problems []string
 
@@ -67,6 +78,27 @@ func (p *problems) err(field string, err error) {
 func (p *problems) scopes(words []string) {
 	if _, err := gatehouse.ParseScopes(words); err != nil {
 		*p = append(*p, err.Error())
+	}
+}
+
+// size notes a text that is longer than most bytes.
+func (p *problems) size(field, text string, most int) {
+	if len(text) > most {
+		p.add(field, fmt.Sprintf("longer than %d bytes", most))
+	}
+}
+
+// name notes a name that no key can have here.
+func (p *problems) name(name string) {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		p.add("name", "longer than 255 characters, or holds control characters")
+	}
+}
+
+// owner notes names of an owner that are too long.
+func (p *problems) owner(o *Owner) {
+	for _, text := range []string{o.ExternalID, o.Username, o.Email} {
+		p.size("owner", text, maxText)
 	}
 }
 

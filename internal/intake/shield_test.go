@@ -349,7 +349,13 @@ func TestShieldProblems(t *testing.T) {
 		"UPDATE auth_identities SET user_id = 'x', name = 5, extra = 'a b', secret2 = x'00ff' WHERE id = 17",
 		"UPDATE users SET deleted_at = '0000-00-00 00:00:00' WHERE id = 3", // 20
 		"UPDATE auth_identities SET secret2 = '$b6$k3$SQZkFFT0O3INbd10VUR3pwDJYznuiVl3yKN43hOIoAJvFTO6qTjy3UKmeWtsY9E2hKfPI8jwjvAuCmAbQDNSsphy8xwE0COyg3AxSAyVhGw=' WHERE id = 18",
-		"INSERT INTO auth_identities (user_id, type, secret) VALUES (2, 'email_password', 'later@example.com'), (5, 'email_password', 'later@example.com')",
+		"UPDATE auth_identities SET name = printf('%.900000c', 'n') WHERE id = 19",
+		"UPDATE auth_identities SET name = printf('%.255c', 'n'), secret = printf('%.128c', 'k'), secret2 = printf('%.255c', 's') WHERE id = 21",
+		"UPDATE auth_identities SET name = 'a' || char(27) || 'b', secret = printf('%.129c', 'k'), secret2 = printf('%.256c', 's') WHERE id = 22",
+		"INSERT INTO users (id, username, active) VALUES (90, printf('%.256c', 'u'), 1), (91, 'u', 1)",
+		"UPDATE auth_identities SET user_id = 90 WHERE id = 23",
+		"UPDATE auth_identities SET user_id = 91 WHERE id = 25",
+		"INSERT INTO auth_identities (user_id, type, secret) VALUES (91, 'email_password', printf('%.256c', 'e')), (2, 'email_password', 'later@example.com'), (5, 'email_password', 'later@example.com')",
 	)
 	keys["k3"] = EncryptionKey{Key: gatehouse.NewSecret("base64:kj36td3KDHeEwsOIqEinBPXgSHNsGoUshilZ2mKt6Mc=")}
 	_, noScope := gatehouse.ParseScopes([]string{"a b"})
@@ -358,7 +364,9 @@ func TestShieldProblems(t *testing.T) {
 		"10": "secret: missing", "11": "scopes: " + errExtra.Error(), "13": noScope.Error(), "14": "times: one of them is no time",
 		"16": "secret: the encryption key with the title k2 does not open it",
 		"17": "owner: there is no user with this id; secret: " + errNotPlain.Error() + "; " + noScope.Error(),
-		"18": "secret: missing", "20": "owner: deleted", "24": "owner: deleted",
+		"18": "secret: missing", "19": "name: longer than 255 characters, or holds control characters", "20": "owner: deleted", "24": "owner: deleted",
+		"22": "name: longer than 255 characters, or holds control characters; key: longer than 128 bytes; secret: longer than 255 bytes",
+		"23": "owner: longer than 255 bytes", "25": "owner: longer than 255 bytes",
 		"33": "secret: there is no encryption key with the title d384",
 	}
 	for _, row := range collect(t, openShield(t, path, ShieldOptions{Keys: keys})) {
@@ -455,10 +463,14 @@ func number(t *testing.T, source string) int {
 	return n
 }
 
-// Whatever is wrong with a source, the password in it is not repeated.
+// Whatever is wrong with a source, neither the password in it nor the path is repeated.
 func TestShieldSourceErrors(t *testing.T) {
 	t.Parallel()
-	closed := testenv.FreeAddr(t)
+	closed, folder := testenv.FreeAddr(t), filepath.Join(t.TempDir(), "53cret")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "empty.db"), nil, 0o600),
+		os.WriteFile(filepath.Join(folder, "broken.db"), []byte(strings.Repeat("x", 5000)), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	for _, source := range []string{
 		"postgres://u:53cret@" + closed + "/shield?sslmode=disable",
 		"postgres://u:53cret@host:port/shield",
@@ -477,6 +489,8 @@ func TestShieldSourceErrors(t *testing.T) {
 		"mysql://u:53cret@host/shield?a;b",
 		"sqlserver://u:53cret@host/shield",
 		"53cret://",
+		"user:53cret@tcp(127.0.0.1:3306)/shield", // read as a path
+		folder, filepath.Join(folder, "empty.db"), filepath.Join(folder, "broken.db"), filepath.Join(folder, "broken.db", "x"), folder + "/\x00",
 	} {
 		s, err := OpenShield(t.Context(), source, ShieldOptions{})
 		if err == nil {

@@ -22,17 +22,20 @@ var errWritten = errors.New("the file was written meanwhile: stop its applicatio
 // Reading a file in WAL mode makes its two companions (-wal, -shm) where they are not
 // there, and leaves them: its application might not be allowed to use them. Such a file
 // is read as one that does not change, and still says whether that has held.
+//
+// What is no URL is taken for a path, so that a path may be anything, a password with the
+// rest of a mistyped URL as well: no error holds it.
 func openSQLite(path string) (db *sql.DB, still func() error, err error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, nil, err
 	}
 	before, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cause(err)
 	}
 	wal, err := usesWAL(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cause(err)
 	}
 	query := url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(10000)"}}
 	still = always
@@ -43,7 +46,7 @@ func openSQLite(path string) (db *sql.DB, still func() error, err error) {
 			if err == nil && (exists(path+"-wal") || !os.SameFile(before, after) || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime())) {
 				err = errWritten
 			}
-			return err
+			return cause(err)
 		}
 	}
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
@@ -66,6 +69,14 @@ func usesWAL(path string) (bool, error) {
 	// An empty file has none, and is for SQLite to refuse.
 	n, _ := f.ReadAt(version[:], 19)
 	return n == 1 && version[0] == 2, nil
+}
+
+// cause drops the path of an error about a file.
+func cause(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 func exists(path string) bool {

@@ -6,6 +6,7 @@ package observe
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,14 +44,21 @@ func ParsePolicy(text string) (p Policy, ok bool) {
 // [NewAttempts].
 //
 // It takes nothing from a request but its peer and its user agent: the credential is not
-// looked at. In a minute it records 1,000 attempts that name an existing key and 60 others,
-// so that a flood neither fills the disk nor hides what happens to real keys; what comes
-// beyond, and what finds the queue full, is dropped and counted. A
-// request of which a dependency failed is not recorded: nothing was decided.
+// looked at. A request of which a dependency failed is not recorded: nothing was decided.
+//
+// In a minute it records 1,000 attempts that name an existing key, of these 60 of one key
+// at most, and 60 others; what comes beyond, and what finds the queue full, is dropped and
+// counted. So no flood fills the disk, and one under a single key hides only what else
+// happens to that key, and to the few others that share its count: there are 256. It takes
+// no secret to name a key: key ids travel in clear, and an attempt whose proof failed
+// counts like the rest. Who knows seventeen of them can fill the minute of all keys; only
+// the number of those that were dropped tells of it.
 type Attempts struct {
 	store  gatehouse.AttemptStore
 	policy Policy
 	tenant string
+	seed   maphash.Seed // nobody outside can tell which keys share a window
+	keys   [keyWindows]window
 	named  window // attempts that name an existing key
 	others window
 	queue  chan gatehouse.Attempt
@@ -63,6 +71,8 @@ type Attempts struct {
 
 const (
 	attemptsAMinute = 1000
+	ofKeyAMinute    = 60
+	keyWindows      = 256
 	othersAMinute   = 60
 	attemptQueue    = 2 * attemptsAMinute
 	attemptBatch    = 500
@@ -76,7 +86,7 @@ const (
 // that of attempts without a key.
 func NewAttempts(store gatehouse.AttemptStore, p Policy, tenant string, m *Metrics) *Attempts {
 	return &Attempts{
-		store: store, policy: p, tenant: tenant, queue: make(chan gatehouse.Attempt, attemptQueue),
+		store: store, policy: p, tenant: tenant, seed: maphash.MakeSeed(), queue: make(chan gatehouse.Attempt, attemptQueue),
 		dropped:  m.counter("gatehouse_attempts_dropped_total", "Attempts that were not recorded, because there were too many."),
 		failures: m.counter("gatehouse_attempt_failures_total", "Writes of attempts that failed and are tried again."),
 	}
@@ -87,11 +97,7 @@ func (a *Attempts) Observe(r *gatehouse.Request, d *gatehouse.Decision, err erro
 	if err != nil || a.policy == RecordNone || d.Granted && a.policy != RecordAll {
 		return
 	}
-	w, most := &a.others, int64(othersAMinute)
-	if d.KeyKnown() || d.Key != nil {
-		w, most = &a.named, attemptsAMinute
-	}
-	if !w.admit(d.Time, most) {
+	if !a.admit(keyOf(d), d.Time) {
 		a.dropped.Inc()
 		return
 	}
@@ -100,6 +106,24 @@ func (a *Attempts) Observe(r *gatehouse.Request, d *gatehouse.Decision, err erro
 	default:
 		a.dropped.Inc()
 	}
+}
+
+// keyOf is the id of the key that the credential named, proven or not; empty: none.
+func keyOf(d *gatehouse.Decision) string {
+	if d.Key != nil {
+		return d.Key.ID
+	}
+	return d.NamedKey()
+}
+
+// admit reports whether an attempt is within the bounds of its minute. What a key's own
+// bound keeps out takes nothing of the bound of all.
+func (a *Attempts) admit(key string, now time.Time) bool {
+	if key == "" {
+		return a.others.admit(now, othersAMinute)
+	}
+	own := &a.keys[maphash.String(a.seed, key)%keyWindows]
+	return own.admit(now, ofKeyAMinute) && a.named.admit(now, attemptsAMinute)
 }
 
 // window counts what was recorded in the running minute: the minute since 1970 times
@@ -125,14 +149,13 @@ func (w *window) admit(now time.Time, most int64) bool {
 }
 
 func (a *Attempts) attempt(r *gatehouse.Request, d *gatehouse.Decision) gatehouse.Attempt {
-	out := gatehouse.Attempt{Time: d.Time, Tenant: a.tenant, Scheme: d.Scheme, Peer: r.Peer, Outcome: d.Reason.Code()}
+	// Copied, so that the record and the request are not kept with them.
+	out := gatehouse.Attempt{Time: d.Time, Tenant: a.tenant, Scheme: d.Scheme, KeyID: strings.Clone(keyOf(d)), Peer: r.Peer, Outcome: d.Reason.Code()}
 	if d.Granted {
 		out.Outcome = outcomeGranted
 	}
-	// Copied, so that the record and the request are not kept with them.
-	out.KeyID = strings.Clone(d.NamedKey())
 	if d.Key != nil {
-		out.Tenant, out.KeyID, out.Principal = strings.Clone(d.Key.Tenant), strings.Clone(d.Key.ID), strings.Clone(d.Key.Principal)
+		out.Tenant, out.Principal = strings.Clone(d.Key.Tenant), strings.Clone(d.Key.Principal)
 	}
 	if agents := r.Header["User-Agent"]; len(agents) > 0 {
 		out.UserAgent = clip(agents[0])

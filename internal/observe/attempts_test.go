@@ -97,9 +97,12 @@ func TestAttemptsHaveABound(t *testing.T) {
 	h := open(t)
 	a := observe.NewAttempts(h, observe.RecordFailures, tenant, h.metrics)
 	r := &gatehouse.Request{Peer: peer}
-	flood := func(at time.Time, n int) {
-		for range n {
-			a.Observe(r, &gatehouse.Decision{Time: at, Reason: gatehouse.ReasonKeyRevoked, Key: &gatehouse.Key{ID: "k1", Tenant: tenant}}, nil, 0)
+	of := func(key string, at time.Time) {
+		a.Observe(r, &gatehouse.Decision{Time: at, Reason: gatehouse.ReasonKeyRevoked, Key: &gatehouse.Key{ID: key, Tenant: tenant}}, nil, 0)
+	}
+	flood := func(at time.Time, n int) { // of so many keys that none has reached its own bound
+		for i := range n {
+			of(fmt.Sprint("k", i), at)
 		}
 	}
 	// What names no key has a bound of its own, so that it does not hide the rest.
@@ -143,4 +146,31 @@ func TestAttemptsHaveABound(t *testing.T) {
 		t.Errorf("%d attempts; want 2500 of those made while the store was away", n-1011)
 	}
 	h.wantMetric(t, "gatehouse_attempts_dropped_total", 40+4999+2500)
+}
+
+// A flood under one key leaves room for the others, proven or not, in the same minute.
+func TestAttemptsOfOneKeyHaveABound(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := observe.NewAttempts(h, observe.RecordFailures, tenant, h.metrics)
+	attempt := func(key string, at time.Time) {
+		a.Observe(&gatehouse.Request{Peer: peer}, &gatehouse.Decision{Time: at, Reason: gatehouse.ReasonKeyRevoked, Key: &gatehouse.Key{ID: key, Tenant: tenant}}, nil, 0)
+	}
+	for range 5000 {
+		attempt("flooded", noon)
+	}
+	const others = 256
+	for i := range others {
+		attempt(fmt.Sprint("k", i), noon)
+	}
+	attempt("flooded", noon.Add(time.Minute))
+	of := map[bool]int{}
+	for _, one := range h.recorded(t, a) {
+		of[one.KeyID == "flooded"]++
+	}
+	// Each of the others shares the flooded key's window with a chance of 1 in 256; that
+	// twenty do, 10^-18, is a fault.
+	if of[true] != 60+1 || of[false] < others-20 {
+		t.Errorf("%d attempts of the flooded key; want 61; %d of %d others", of[true], of[false], others)
+	}
 }

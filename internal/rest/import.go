@@ -38,7 +38,7 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 	ids, problems := map[string]string{}, map[string]string{}
 	for i := range in.Owners {
 		o := &in.Owners[i]
-		id, made, err := h.owner(r, o, in.DryRun)
+		id, err := h.owner(r, in, o, out)
 		var invalid *gatehouse.InvalidError
 		switch {
 		case errors.As(err, &invalid):
@@ -47,9 +47,6 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 			return nil, err
 		default:
 			ids[o.Email] = id
-			if made {
-				out.Owners = append(out.Owners, o.Email)
-			}
 		}
 	}
 	foreign := make([]gatehouse.Foreign, 0, len(in.Keys))
@@ -102,26 +99,74 @@ func foreignKey(in *api.Import, k *api.ImportKey, ids, problems map[string]strin
 	}, ""
 }
 
-// owner finds the account of an owner or makes it. In a dry run the id of one that is
-// yet to be made is empty.
-func (h *Handler) owner(r *http.Request, o *api.ImportOwner, dry bool) (id string, made bool, err error) {
+// importLabel is the private label of an account that an import has made. Its value is the
+// origin.
+const importLabel = "import"
+
+// ordinaryRole is the role of accounts that keys may be imported for.
+const ordinaryRole = "member"
+
+// owner finds the account of an owner or makes it. In a dry run the id of one that is yet
+// to be made is empty. Whose keys they become must not hang on who registered an address
+// here, so an account that no import has made is taken only where the operator says so.
+func (h *Handler) owner(r *http.Request, in *api.Import, o *api.ImportOwner, out *api.Imported) (id string, err error) {
 	ctx := r.Context()
 	a, err := h.find(ctx, o.Email)
 	if err == nil {
-		return a.ID, false, nil
+		if origin := labelOf(&a); origin != "" && origin == o.Origin {
+			return a.ID, nil
+		}
+		out.Existing = append(out.Existing, o.Email)
+		return a.ID, mayTake(in, o, &a)
 	}
 	if !errors.Is(err, gatehouse.ErrNotFound) {
-		return "", false, err
+		return "", err
 	}
-	if err := account.CheckEmail(o.Email); dry || err != nil {
-		return "", err == nil, err
+	if err := account.CheckEmail(o.Email); err != nil {
+		return "", err
+	}
+	out.Owners = append(out.Owners, o.Email)
+	if in.DryRun {
+		return "", nil
 	}
 	n := account.NewAccount{Email: o.Email, Username: o.Username, State: gatehouse.PrincipalState(o.State)}
 	if n.State == "" {
 		n.State = gatehouse.PrincipalActive
 	}
+	if o.Origin != "" {
+		now := time.Now().UTC()
+		n.Labels = []account.Label{{Key: importLabel, Value: o.Origin, Scope: account.LabelPrivate, Created: now, Updated: now}}
+	}
 	a, err = h.makeOwner(ctx, h.operator(r), n)
-	return a.ID, err == nil, err
+	return a.ID, err
+}
+
+// mayTake refuses an account that is there already, where its keys are not to be had.
+func mayTake(in *api.Import, o *api.ImportOwner, a *account.Account) error {
+	problem := ""
+	switch state := gatehouse.PrincipalState(o.State); {
+	case labelOf(a) != "":
+		problem = "the account was made for another owner's import"
+	case !in.ExistingOwners:
+		problem = "there is one already, and existing owners are not allowed"
+	case a.Role != ordinaryRole:
+		problem = "there is one with a role of its own"
+	case o.State != "" && !state.MayAct() && a.State.MayAct():
+		problem = "there is one that may act, and the owner may not"
+	default:
+		return nil
+	}
+	return &gatehouse.InvalidError{Field: "account", Problem: problem}
+}
+
+// labelOf is the origin of the import that made the account; empty: none did.
+func labelOf(a *account.Account) string {
+	for _, l := range a.Labels {
+		if l.Key == importLabel && l.Scope == account.LabelPrivate {
+			return l.Value
+		}
+	}
+	return ""
 }
 
 // makeOwner makes an account, without the username where that is what is wrong.

@@ -61,6 +61,9 @@ func (*Scheme) Name() string { return Name }
 // Kinds are [gatehouse.MaterialSealed]: the secret is needed to compute a MAC.
 func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
+// SharesSecret is true: the MAC is over a time and the key id.
+func (*Scheme) SharesSecret() bool { return true }
+
 // WantsBody is false: the signature covers nothing of the request.
 func (*Scheme) WantsBody(*gatehouse.Request) bool { return false }
 

@@ -40,6 +40,9 @@ func (*Scheme) Name() string { return Name }
 // Kinds are [gatehouse.MaterialDigest].
 func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
+// SharesSecret is true: no secret is sealed.
+func (*Scheme) SharesSecret() bool { return true }
+
 // WantsBody is false: a token says nothing of the request.
 func (*Scheme) WantsBody(*gatehouse.Request) bool { return false }
 

@@ -79,9 +79,20 @@ func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
 var kinds = []gatehouse.MaterialKind{gatehouse.MaterialPublic, gatehouse.MaterialSealed}
 
-// WantsBody is true for signed requests: whether there is a body decides what the
-// signature must cover.
-func (*Scheme) WantsBody(r *gatehouse.Request) bool { return len(r.Header["Signature-Input"]) > 0 }
+// SharesSecret is true: a signature base begins with a quoted component.
+func (*Scheme) SharesSecret() bool { return true }
+
+// WantsBody is true for requests with a signature that could be good enough: whether there
+// is a body decides what it must cover. For others no gate needs to hold a body.
+func (s *Scheme) WantsBody(r *gatehouse.Request) bool {
+	if len(r.Header["Signature-Input"]) == 0 {
+		return false
+	}
+	m := message(r)
+	m.Body = httpsig.BodyNone
+	_, err := httpsig.Parse(&m, s.policy)
+	return err == nil
+}
 
 // Challenge names the scheme, and says in Accept-Signature (RFC 9421 section 5) what a
 // signature must cover.
@@ -113,6 +124,10 @@ func (s *Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.
 		c.Nonce = "b:" + string(sum[:])
 	}
 	if sig.Covered("content-digest") {
+		// What is handed on as proven must be a digest that the service can check.
+		if _, err := httpsig.ParseContentDigest(r.Header["Content-Digest"]); err != nil {
+			return gatehouse.Credential{}, gatehouse.CredentialMalformed
+		}
 		c.Digest = strings.Join(r.Header["Content-Digest"], ", ")
 	}
 	switch {

@@ -163,6 +163,37 @@ func TestBodyStates(t *testing.T) {
 	}
 }
 
+// What cannot be checked is not handed on as proven, and a gate holds no body for a
+// signature that cannot be good enough.
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	s := httpsig.New(httpsig.Options{})
+	for digest, want := range map[string]gatehouse.Presence{
+		lib.ContentDigest([]byte("x")): gatehouse.CredentialPresent, "garbage": gatehouse.CredentialMalformed, "md5=:AAAA:": gatehouse.CredentialMalformed,
+	} {
+		r := &gatehouse.Request{Method: "POST", Authority: "a.test", Target: "/", Header: gatehouse.Header{"Content-Digest": {digest}}}
+		signer := shared(t)
+		signer.Components = []string{"@method", "@authority", "@path", "content-digest"}
+		sign(t, r, signer)
+		if c, p := s.Extract(r); p != want || p != gatehouse.CredentialPresent && c.Digest != "" {
+			t.Errorf("digest %s: %v", digest, p)
+		}
+		if !s.WantsBody(r) {
+			t.Errorf("digest %s: no body is wanted", digest)
+		}
+		for name, input := range map[string]string{"junk": "x", "thin": `sig1=("@method");created=1;keyid="k1";nonce="n"`} {
+			r.Header["Signature-Input"] = []string{input}
+			if s.WantsBody(r) {
+				t.Errorf("%s: a body is wanted", name)
+			}
+		}
+		delete(r.Header, "Signature-Input")
+		if s.WantsBody(r) {
+			t.Error("a body is wanted for an unsigned request")
+		}
+	}
+}
+
 func TestNonces(t *testing.T) {
 	t.Parallel()
 	s := httpsig.New(httpsig.Options{})

@@ -63,6 +63,10 @@ func (*Scheme) Name() string { return Name }
 // Kinds are [gatehouse.MaterialSealed]: the secret is needed to compute a MAC.
 func (*Scheme) Kinds() []gatehouse.MaterialKind { return kinds }
 
+// SharesSecret is false: the MAC is over the body, which others may choose, and could be
+// the base of another scheme's signature.
+func (*Scheme) SharesSecret() bool { return false }
+
 // WantsBody is true for a request with a credential: the body is what it signs.
 func (s *Scheme) WantsBody(r *gatehouse.Request) bool {
 	_, found := s.Extract(r)
