@@ -268,22 +268,28 @@ func (a *Authority) findSchemes(names []string) ([]Scheme, error) {
 	if len(out) == 0 {
 		return nil, &InvalidError{Field: "schemes", Problem: "is empty"}
 	}
-	if !mayShare(out) {
-		return nil, &InvalidError{Field: "schemes", Problem: "holds one that cannot share a secret with the others"}
+	if loner := cannotShare(out); loner != "" {
+		return nil, &InvalidError{Field: "schemes", Problem: loner + " cannot share a secret with another scheme that signs: make a key of its own for it"}
 	}
 	return out, nil
 }
 
-// mayShare reports whether the schemes may check against one sealed secret.
-func mayShare(schemes []Scheme) bool {
-	sealed, shared := 0, true
+// cannotShare is the name of a scheme that may not check against one sealed secret with
+// the others; empty: there is none.
+func cannotShare(schemes []Scheme) (name string) {
+	sealed := 0
 	for _, s := range schemes {
-		if slices.Contains(s.Kinds(), MaterialSealed) {
-			sealed++
-			shared = shared && s.SharesSecret()
+		if !slices.Contains(s.Kinds(), MaterialSealed) {
+			continue
+		}
+		if sealed++; !s.SharesSecret() {
+			name = s.Name()
 		}
 	}
-	return sealed < 2 || shared
+	if sealed < 2 {
+		return ""
+	}
+	return name
 }
 
 func checkName(name string) error {

@@ -115,10 +115,14 @@ func (a *Authority) Revoke(ctx context.Context, actor Actor, keyID string) (Key,
 
 // RevokeAll revokes the keys of a principal, of one scheme where scheme is not empty,
 // and returns how many it revoked. Keys made meanwhile may stay. What it revoked before an
-// error stays revoked. [ErrForbidden] as for List; otherwise as Revoke.
+// error stays revoked. An unknown scheme is an *[InvalidError]; [ErrForbidden] as for
+// List; otherwise as Revoke.
 func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, scheme string) (int, error) {
 	if principal == "" {
 		return 0, &InvalidError{Field: "principal", Problem: "is missing"}
+	}
+	if _, ok := a.scheme(scheme); scheme != "" && !ok {
+		return 0, &InvalidError{Field: "scheme", Problem: "is unknown"}
 	}
 	keys, _, err := a.List(ctx, actor, KeyQuery{Principal: principal, States: []State{StateActive, StateDisabled}})
 	if err != nil {

@@ -208,6 +208,10 @@ func TestRevokeAll(t *testing.T) {
 	if _, err := h.RevokeAll(ctx, stranger, h.owner.ID, ""); !errors.Is(err, gatehouse.ErrForbidden) {
 		t.Errorf("a stranger: %v", err)
 	}
+	var invalid *gatehouse.InvalidError
+	if _, err := h.RevokeAll(ctx, operator, h.owner.ID, "shiled"); !errors.As(err, &invalid) || invalid.Field != "scheme" {
+		t.Errorf("an unknown scheme: %v", err)
+	}
 	for i, want := range []int{2, 0} {
 		if n, err := h.RevokeAll(ctx, holder, h.owner.ID, "shield"); n != want || err != nil {
 			t.Errorf("time %d: %d, %v", i, n, err)

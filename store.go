@@ -90,14 +90,14 @@ type UseStore interface {
 	TouchKeys(ctx context.Context, uses []Use) error
 }
 
-// Attempt is one decision about a request, kept for operators. It holds nothing of the
-// credential, and of the key only what a sound proof allows to tell.
+// Attempt is one decision about a request, kept for operators alone: it tells which key a
+// credential named although its proof failed, and nothing else of the credential.
 type Attempt struct {
 	Time      time.Time // UTC
 	Tenant    string
 	Scheme    string     // empty: no credential was read
-	KeyID     string     // the key that the proof held for; empty: none
-	Principal string     // id of the principal it speaks for; empty: none
+	KeyID     string     // the existing key that the credential named, even where its proof failed; empty: none
+	Principal string     // id of the principal it speaks for, where the proof held; empty: none
 	Peer      netip.Addr // without its zone; invalid: unknown
 	UserAgent string
 	Outcome   string // "granted" or the code of a [Reason]

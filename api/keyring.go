@@ -19,8 +19,9 @@ type KeyringKey struct {
 
 // Keyring is the keyring, and how far a rewrap has come.
 type Keyring struct {
-	Keys   []KeyringKey `json:"keys"`
-	Rewrap Rewrap       `json:"rewrap"`
+	Keys       []KeyringKey `json:"keys"`
+	Unreadable int          `json:"unreadable,omitempty"` // rows of keys that are damaged and count nowhere; no pepper is retired while there are any
+	Rewrap     Rewrap       `json:"rewrap"`
 }
 
 // NewKeyringKey asks for a key in the keyring.

@@ -69,24 +69,24 @@ var (
 	errTooLarge = errors.New("body too large")
 	errNoRoom   = errors.New("no room for bodies")
 	errShort    = errors.New("body ends early")
-	errRead     = errors.New("body was read before")
+	errParsed   = errors.New("body was read as a form")
 )
 
 // supply states what is known of the request's body, and reads it where the proof covers
 // it. A body that nobody wants is not touched.
 func (g *Gate) supply(r *http.Request, q *gatehouse.Request) (*held, *Denial) {
-	form := len(r.PostForm) > 0 || r.MultipartForm != nil
-	if !form && (r.Body == nil || r.Body == http.NoBody) {
+	parsed := len(r.PostForm) > 0 || r.MultipartForm != nil || r.PostForm != nil && r.ContentLength != 0
+	if !parsed && (r.Body == nil || r.Body == http.NoBody) {
 		q.Body.State = gatehouse.BodyPresent
 		return nil, nil
 	}
 	// HTTP/2 says by the length alone that there is none; reading then costs nothing.
-	if !g.verifier.WantsBody(q) && r.ContentLength != 0 {
+	if !g.verifier.WantsBody(q) && (parsed || r.ContentLength != 0) {
 		return nil, nil
 	}
 	h := &held{from: g.buffers, client: clientOf(q.Peer)}
-	err := errRead
-	if !form && (r.PostForm == nil || r.ContentLength == 0) {
+	err := errParsed // what is left to read would count as an empty body
+	if !parsed {
 		err = h.read(r, g.maxBody)
 	}
 	switch {

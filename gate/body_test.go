@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -26,8 +27,12 @@ import (
 type unsized struct{ io.Reader }
 
 func post(h http.Handler, body io.Reader, length int64) *httptest.ResponseRecorder {
+	return postFrom("192.0.2.1:1", h, body, length)
+}
+
+func postFrom(client string, h http.Handler, body io.Reader, length int64) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/", body)
-	r.ContentLength = length
+	r.RemoteAddr, r.ContentLength = client, length
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -139,9 +144,9 @@ func TestBuffersAreBounded(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
 	slow := g.Protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside <- true; <-leave }))
 	var wg sync.WaitGroup
-	for range room {
+	for i := range room {
 		wg.Go(func() {
-			if w := post(slow, strings.NewReader(body), each); w.Code != 200 {
+			if w := postFrom(fmt.Sprintf("192.0.2.%d:1", i+2), slow, strings.NewReader(body), each); w.Code != 200 {
 				t.Errorf("within bounds: %d", w.Code)
 			}
 		})
@@ -160,6 +165,128 @@ func TestBuffersAreBounded(t *testing.T) {
 	wg.Wait()
 	if w := post(g.Protect(echo), strings.NewReader(body), each); w.Code != 200 || g.buffers.left != room*each+each/2 {
 		t.Errorf("afterwards: %d, %d left", w.Code, g.buffers.left)
+	}
+}
+
+// slowly yields bytes, says so, and then waits.
+type slowly struct {
+	io.Reader
+	there chan<- bool
+	leave <-chan bool
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if n, err := s.Reader.Read(p); err == nil {
+		return n, nil
+	}
+	s.there <- true
+	<-s.leave
+	return 0, io.ErrUnexpectedEOF
+}
+
+// Many who send half of what they announce cost little more than what they sent, and one
+// client alone cannot keep out another.
+func TestSlowBodies(t *testing.T) {
+	t.Parallel()
+	const sent, whole, many = 1<<19 + 1, 1 << 20, 64
+	for name, row := range map[string]struct {
+		client func(i int) string
+		within int64 // bytes charged
+	}{
+		"many clients":    {func(i int) string { return fmt.Sprintf("192.0.2.%d:1", i+2) }, many * sent * 5 / 4},
+		"one client":      {func(int) string { return "192.0.2.2:1" }, defaultMaxBuffered / 4},
+		"one of IPv6":     {func(i int) string { return fmt.Sprintf("[2001:db8::%x]:1", i+1) }, defaultMaxBuffered / 4},
+		"unknown clients": {func(int) string { return "@" }, defaultMaxBuffered / 4},
+	} {
+		for _, length := range []int64{whole, -1} {
+			g := newGate(t, quiet{}, Options{})
+			h := g.Protect(echo)
+			there, leave := make(chan bool), make(chan bool)
+			var wg sync.WaitGroup
+			for i := range many {
+				wg.Go(func() {
+					w := postFrom(row.client(i), h, &slowly{bytes.NewReader(make([]byte, sent)), there, leave}, length)
+					if w.Code == 503 {
+						there <- true
+					}
+				})
+			}
+			for range many {
+				<-there
+			}
+			if taken := defaultMaxBuffered - g.buffers.left; taken > row.within {
+				t.Errorf("%s, length %d: %d bytes charged, %d sent", name, length, taken, many*sent)
+			}
+			if w := post(h, bytes.NewReader(make([]byte, whole)), whole); w.Code != 200 {
+				t.Errorf("%s, length %d: another client gets %d", name, length, w.Code)
+			}
+			close(leave)
+			wg.Wait()
+			if g.buffers.left != defaultMaxBuffered || len(g.buffers.taken) > 0 {
+				t.Errorf("%s: %d left, taken %v", name, g.buffers.left, g.buffers.taken)
+			}
+		}
+	}
+}
+
+// The last part of the room is for small bodies.
+func TestSmallBodiesFindRoom(t *testing.T) {
+	t.Parallel()
+	b := newBudget(8<<20, 1<<20)
+	for i := range 7 {
+		if !b.take(clientOf(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})), 1<<20, 1<<20) {
+			t.Fatalf("body %d finds no room", i)
+		}
+	}
+	last := clientOf(netip.MustParseAddr("192.0.2.1"))
+	if b.take(last, 1, small+1) || !b.take(last, small, small) {
+		t.Error("a large body takes the room of small ones, or they have none")
+	}
+	if b := newBudget(100, 100); !b.take(last, 100, 100) {
+		t.Error("a body of the limit finds no room at all")
+	}
+}
+
+// A body that was read as a form before the gate is not an empty one.
+func TestFormsReadBefore(t *testing.T) {
+	t.Parallel()
+	const urlencoded, multipart = "application/x-www-form-urlencoded", `multipart/form-data; boundary="b"`
+	const part = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n"
+	value := func(r *http.Request) { _ = r.FormValue("a") }
+	for name, row := range map[string]struct {
+		method, kind, body string
+		wants              bool
+		before             func(*http.Request)
+		want               int
+	}{
+		"form":                       {"POST", urlencoded, "a=1", true, value, 400},
+		"form without fields":        {"POST", urlencoded, "%", true, value, 400},
+		"parts":                      {"POST", multipart, part, true, value, 400},
+		"parts of any method":        {"DELETE", multipart, part, true, value, 400},
+		"parts, by reader":           {"POST", multipart, part, true, func(r *http.Request) { _, _ = r.MultipartReader() }, 400},
+		"taken away":                 {"POST", urlencoded, "a=1", true, func(r *http.Request) { value(r); r.Body, r.ContentLength = http.NoBody, 0 }, 400},
+		"form that nobody wants":     {"POST", urlencoded, "a=1", false, value, 200},
+		"taken away, nobody wants":   {"POST", urlencoded, "a=1", false, func(r *http.Request) { value(r); r.Body, r.ContentLength = http.NoBody, 0 }, 200},
+		"form that nobody has read":  {"POST", urlencoded, "a=1", true, func(*http.Request) {}, 200},
+		"query of a GET":             {"GET", "", "", true, value, 200},
+		"form without body":          {"POST", urlencoded, "", true, value, 200},
+		"query of a GET by HTTP/2":   {"GET", "", "", true, func(r *http.Request) { value(r); r.Body = io.NopCloser(strings.NewReader("")) }, 200},
+		"text beside a query's form": {"POST", "text/plain", "a", true, value, 400},
+	} {
+		r := httptest.NewRequest(row.method, "/?a=1", strings.NewReader(row.body))
+		if row.body != "" {
+			r.ContentLength = -1
+		} else {
+			r.Body = http.NoBody
+		}
+		r.Header.Set("Content-Type", row.kind)
+		row.before(r)
+		j := &judge{say: granted, body: row.wants}
+		w := httptest.NewRecorder()
+		newGate(t, j, Options{}).Protect(echo).ServeHTTP(w, r)
+		if w.Code != row.want || row.want == 400 && (j.asked.Load() != 0 || !strings.Contains(w.Body.String(), `"code":"bad_body"`)) {
+			t.Errorf("%s: %d %s after %d questions", name, w.Code, w.Body, j.asked.Load())
+		}
 	}
 }
 
@@ -314,7 +441,7 @@ func TestBodiesAtOnce(t *testing.T) {
 	for i := range 200 {
 		wg.Go(func() {
 			body := strings.Repeat(string(rune('a'+i%26)), each-i)
-			if w := post(h, strings.NewReader(body), -1); w.Code != 503 && (w.Code != 200 || w.Body.String() != body) {
+			if w := postFrom(fmt.Sprintf("192.0.2.%d:1", i), h, strings.NewReader(body), -1); w.Code != 503 && (w.Code != 200 || w.Body.String() != body) {
 				t.Errorf("%d with %d bytes", w.Code, w.Body.Len())
 			}
 		})

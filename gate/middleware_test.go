@@ -6,12 +6,14 @@ package gate
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -146,7 +148,7 @@ func TestShieldActivation(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[gatehouse.PrincipalState]int{gatehouse.PrincipalLocked: 403, gatehouse.PrincipalDisabled: 403, gatehouse.PrincipalBanned: 401, gatehouse.PrincipalDeleted: 401} {
 		say := denied(gatehouse.ReasonPrincipalInactive)
-		say.Principal.State = state
+		say.Principal.State, say.Key = state, granted.Key
 		w := get(newGate(t, &judge{say: say}, Options{Denials: ShieldActivationDenials}).Protect(echo), "/")
 		if w.Code != want || want == 403 && w.Body.String() != `{"message":"You must activate your account before logging in."}` {
 			t.Errorf("%s: %d %s", state, w.Code, w.Body)
@@ -155,6 +157,19 @@ func TestShieldActivation(t *testing.T) {
 	w := get(newGate(t, &judge{say: denied(gatehouse.ReasonReplayed)}, Options{Denials: ShieldActivationDenials}).Protect(echo), "/")
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("another reason: %d", w.Code)
+	}
+	// Shield looks at the scopes first.
+	say := denied(gatehouse.ReasonPrincipalInactive)
+	say.Key = granted.Key
+	g := newGate(t, &judge{say: say}, Options{Denials: ShieldActivationDenials})
+	for want, middleware := range map[int][]func(http.Handler) http.Handler{
+		401: {g.Require("a", "c"), g.RequireAny("c", "d")}, 403: {g.Require("a", "b"), g.RequireAny("c", "b"), g.Require()},
+	} {
+		for i, m := range middleware {
+			if w := get(m(echo), "/"); w.Code != want {
+				t.Errorf("scopes %d: %d, want %d", i, w.Code, want)
+			}
+		}
 	}
 }
 
@@ -173,6 +188,11 @@ func TestChallengeWithoutBearer(t *testing.T) {
 	w := get(newGate(t, &judge{say: denied(gatehouse.ReasonInsufficientScope)}, Options{}).RequireAny("a", "b")(echo), "/", "Authorization", "bearer t")
 	if got := w.Header().Get("Www-Authenticate"); got != `Bearer realm="gatehouse", error="insufficient_scope", scope="a b"` {
 		t.Errorf("any of two: %q", got)
+	}
+	// Scopes that RFC 6750 cannot write are not named.
+	w = get(newGate(t, &judge{say: denied(gatehouse.ReasonInsufficientScope)}, Options{}).Require("a", "schreiben-ä")(echo), "/", "Authorization", "Bearer t")
+	if got := w.Header().Get("Www-Authenticate"); got != `Bearer realm="gatehouse", error="insufficient_scope"` {
+		t.Errorf("beyond ASCII: %q", got)
 	}
 }
 
@@ -220,6 +240,31 @@ func TestQuestion(t *testing.T) {
 	}
 }
 
+// The scheme asked for is that of the client's own connection.
+func TestQuestionScheme(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		client, proto string
+		tls           *tls.ConnectionState
+		want          string
+	}{
+		"plain":                     {"192.0.2.7:1", "", nil, "http"},
+		"ours is encrypted":         {"192.0.2.7:1", "http", &tls.ConnectionState{}, "https"},
+		"a trusted proxy says so":   {"10.0.0.1:1", "https", nil, "https"},
+		"a trusted proxy denies it": {"10.0.0.1:1", "http", nil, "http"},
+		"a stranger says so":        {"192.0.2.7:1", "https", nil, "http"},
+	} {
+		j := &judge{say: granted}
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr, r.TLS = row.client, row.tls
+		r.Header.Set("X-Forwarded-Proto", row.proto)
+		newGate(t, j, Options{Proxies: TrustProxies(netip.MustParsePrefix("10.0.0.0/8"))}).Protect(echo).ServeHTTP(httptest.NewRecorder(), r)
+		if j.last.Scheme != row.want {
+			t.Errorf("%s: asked %q, want %q", name, j.last.Scheme, row.want)
+		}
+	}
+}
+
 // The client's credential and whom it claims to be go; everything else stays, and the
 // request that came is not changed.
 func TestStripping(t *testing.T) {
@@ -229,6 +274,8 @@ func TestStripping(t *testing.T) {
 		"X-Auth-Signature", "x_auth_signature", "Signature", "Signature-Input", "Signature_Input", "X-Auth-User", "X_Auth_User", "X-AUTH_user", "X.Auth.User", "x-auth-",
 		"X-Auth-Request-Email", "X-Forwarded-User", "X_Forwarded_User", "X-Forwarded-Email", "X-Forwarded-Groups", "Remote-User", "Remote_User", "X-Remote-User",
 		"X-Authenticated-Userid", "X-Consumer-Username", "X-Original-Url", "X-Rewrite-Url", "X-HTTP-Method-Override", "X-Token", "x_token",
+		"X-Forwarded-Uri", "X-Forwarded-Method", "X-Envoy-Original-Path", "X-Webauth-User", "X-Forwarded-Client-Cert",
+		"X-Amzn-Oidc-Data", "X-Amzn-Oidc-Identity", "Ssl-Client-Verify", "SSL_CLIENT_S_DN",
 	}
 	stay := []string{"Content-Digest", "Cookie", "X-Forwarded-For", "X-Author", "Accept", "X-Request-Id", "Signatures", "Want-Content-Digest"}
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
@@ -256,7 +303,7 @@ func TestStripping(t *testing.T) {
 	}
 	// An open route checks its own credential, but believes no identity either.
 	for name := range r.Header {
-		if credentialFields[spelling(name)] {
+		if credentialFields[spelling(name)] || g.strip[spelling(name)] {
 			want[name] = []string{"v", "w"}
 		}
 	}
@@ -290,6 +337,36 @@ func TestGateBehindAGate(t *testing.T) {
 	}
 }
 
+// Only the gate's own verifier is believed, and only for its own decision.
+func TestAnotherAuthority(t *testing.T) {
+	t.Parallel()
+	foreign := granted
+	override := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(gatehouse.NewContext(r.Context(), &foreign)))
+		})
+	}
+	for name, row := range map[string]struct {
+		handler func(theirs, ours *Gate) http.Handler
+		asked   int64 // ours
+	}{
+		"behind another gate":            {func(theirs, ours *Gate) http.Handler { return theirs.Protect(ours.Require("a")(echo)) }, 1},
+		"another gate between":           {func(theirs, ours *Gate) http.Handler { return ours.Protect(theirs.Protect(ours.Protect(echo))) }, 2},
+		"a decision of nobody":           {func(_, ours *Gate) http.Handler { return override(ours.Require("a")(echo)) }, 1},
+		"a decision in the place of its": {func(_, ours *Gate) http.Handler { return ours.Protect(override(ours.Require("a")(echo))) }, 2},
+	} {
+		j := &judge{say: granted}
+		w := get(row.handler(newGate(t, &judge{say: granted}, Options{}), newGate(t, j, Options{})), "/")
+		if w.Code != http.StatusOK || j.asked.Load() != row.asked {
+			t.Errorf("%s: %d after %d questions, want %d", name, w.Code, j.asked.Load(), row.asked)
+		}
+	}
+	j := &judge{say: granted}
+	if get(newGate(t, j, Options{}).Protect(newGate(t, j, Options{}).Require("a")(echo)), "/"); j.asked.Load() != 1 {
+		t.Errorf("behind another gate of the same verifier: %d questions", j.asked.Load())
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
@@ -299,8 +376,13 @@ func TestMisuse(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := New(nil, Options{}); err == nil {
-		t.Error("no verifier: no error")
+	for name, v := range map[string]Verifier{"no verifier": nil, "one that cannot be compared": struct {
+		quiet
+		_ []int
+	}{}} {
+		if _, err := New(v, Options{}); err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 	g := newGate(t, &judge{}, Options{})
 	for name, f := range map[string]func(){

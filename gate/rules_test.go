@@ -89,6 +89,37 @@ func outcome(w *httptest.ResponseRecorder, j *judge) string {
 	return strings.Join(j.last.Need.Strings(), " ")
 }
 
+// A path that has a rule of its own does not fall under that of the same path with a
+// slash, whatever the method is.
+func TestNoRuleByASlash(t *testing.T) {
+	t.Parallel()
+	routes, err := Rules{"GET /x": All("a"), "/x/": Open(), "/": All("b"), "POST /y/": All("y"), "GET /u/{id}": All("u"), "/u/me/": Open()}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ method, target, want string }{
+		{"GET", "/x", "a"}, {"HEAD", "/x", "a"}, {"POST", "/x", "none"}, {"DELETE", "/x?q", "none"}, {"CONNECT", "/x", "none"}, {"get", "/x", "none"},
+		{"GET", "/x/", "ambiguous"}, {"POST", "/x/", "ambiguous"}, {"POST", "/x/1", "open"}, {"POST", "/x/1/", "open"},
+		{"POST", "/u/me", "none"}, {"GET", "/u/me", "u"}, {"POST", "/u/me/x", "open"},
+		// A pattern that takes all below it is not the path's own.
+		{"POST", "/y", "y"}, {"POST", "/y/", "y"}, {"POST", "/y/1", "y"}, {"GET", "/y", "b"}, {"PUT", "/y", "b"},
+	} {
+		rule, found, ok := routes.Find(row.method, row.target)
+		got := strings.Join(rule.need.Strings(), " ")
+		switch {
+		case !ok:
+			got = "ambiguous"
+		case !found:
+			got = "none"
+		case rule.Open():
+			got = "open"
+		}
+		if got != row.want {
+			t.Errorf("%s %s: %s, want %s", row.method, row.target, got, row.want)
+		}
+	}
+}
+
 // Other gates ask with the target as the client sent it.
 func TestFind(t *testing.T) {
 	t.Parallel()

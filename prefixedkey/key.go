@@ -90,7 +90,8 @@ func (k Key) Reveal() string { return k.Prefix + "_" + k.Short + "_" + k.secret(
 
 // HasChecksum reports whether the long token ends in the checksum of everything before
 // it, as [Options] describes. It finds typing errors and proves nothing. A key made
-// without a checksum has one by chance, once in 4 billion.
+// without a checksum has one by chance: once in 57 billion (62 to the power of 6), in
+// base58 once in 67 billion.
 func (k Key) HasChecksum() bool {
 	long := k.secret()
 	cut := len(long) - checksumLen

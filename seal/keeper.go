@@ -35,8 +35,12 @@ type KeeperConfig struct {
 // Keeper changes the keyring of a running process, and brings what is sealed under its
 // primary KEK. It is made by [NewKeeper], ended by Close, and safe for concurrent use.
 //
-// Every change is first on disk, then in the audit log, then in force. A change of the
-// KEKs waits for no rewrap: it is refused while one is under way.
+// Every change is first on disk, then in the audit log, then in force. Where the audit log
+// does not say that it has the event, the file is put back and, because the log may have it
+// all the same, an event with [gatehouse.OutcomeFailed] follows if the log takes that one.
+// Where the file cannot be put back, further changes are refused until the next start,
+// which takes the file as it is. A change of the KEKs waits for no rewrap: it is refused
+// while one is under way.
 type Keeper struct {
 	c     KeeperConfig
 	pause time.Duration
@@ -87,18 +91,18 @@ type KeyInfo struct {
 	Records   int // of a KEK: secrets sealed with these; of a pepper: digests made with it
 }
 
-// List returns the keys of the keyring in the order of the file.
+// List returns the keys of the keyring in the order of the file. unreadable counts the
+// rows that refer to nobody knows what: no pepper is retired while there are any.
 // [gatehouse.ErrUnavailable].
-func (k *Keeper) List(ctx context.Context) ([]KeyInfo, error) {
+func (k *Keeper) List(ctx context.Context) (list []KeyInfo, unreadable int, err error) {
 	dataKeys, err := k.c.Sealer.store.DataKeys(ctx)
 	if err != nil {
-		return nil, gatehouse.Unavailable("read data keys", err)
+		return nil, 0, gatehouse.Unavailable("read data keys", err)
 	}
 	references, err := k.c.Rows.References(ctx)
 	if err != nil {
-		return nil, gatehouse.Unavailable("count references", err)
+		return nil, 0, gatehouse.Unavailable("count references", err)
 	}
-	var out []KeyInfo
 	for _, e := range k.keys() {
 		info := infoOf(&e)
 		switch e.kind {
@@ -112,9 +116,9 @@ func (k *Keeper) List(ctx context.Context) ([]KeyInfo, error) {
 		case kindPepper:
 			info.Records = pepperUses(references, e.id)
 		}
-		out = append(out, info)
+		list = append(list, info)
 	}
-	return out, nil
+	return list, references[Unreadable], nil
 }
 
 // pepperUses counts the digests made with a pepper. A digest refers to it by its id, or by
@@ -212,7 +216,10 @@ func (k *Keeper) unreferenced(ctx context.Context, e *entry) error {
 		return gatehouse.Unavailable("count references", err)
 	}
 	if n := pepperUses(references, e.id); n > 0 {
-		return refused("pepper %s is still in %d keys, which stop working without it; rotate them first", e.id, n)
+		return refused("%d key materials refer to pepper %s and cannot be checked without it", n, e.id)
+	}
+	if n := references[Unreadable]; n > 0 {
+		return refused("%d rows of keys cannot be read, and any of them may refer to pepper %s", n, e.id)
 	}
 	if at, ok := k.demoted[e.id]; ok && k.c.Sealer.now().Sub(at) < settling {
 		return refused("pepper %s was primary until a moment ago, and a key may be in the making; try again in a minute", e.id)
@@ -220,13 +227,19 @@ func (k *Keeper) unreferenced(ctx context.Context, e *entry) error {
 	return nil
 }
 
+// appendTimeout is how long an event may take. A client that goes away does not end it:
+// who does not hear the answer does not know what the log holds.
+const appendTimeout = 5 * time.Second
+
 // change changes the keyring and writes the event. rank is what e was and is. The caller
 // holds mu.
 func (k *Keeper) change(ctx context.Context, actor gatehouse.Actor, verb string, e *entry, rank gatehouse.Change, edit func(keys) (keys, error)) error {
 	rank.Field = "rank"
-	event := gatehouse.NewEvent(actor, k.c.Sealer.now(), verb, e.id, gatehouse.OutcomeSucceeded,
-		gatehouse.Change{Field: "kind", After: e.kind}, gatehouse.Change{Field: "algorithm", After: e.algorithm}, rank)
-	return k.c.Sealer.keyring.change(edit, func() error {
+	return k.c.Sealer.keyring.change(edit, func(o gatehouse.Outcome) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+		defer cancel()
+		event := gatehouse.NewEvent(actor, k.c.Sealer.now(), verb, e.id, o,
+			gatehouse.Change{Field: "kind", After: e.kind}, gatehouse.Change{Field: "algorithm", After: e.algorithm}, rank)
 		if err := k.c.Audit.AppendEvent(ctx, event); err != nil {
 			return gatehouse.Unavailable("append event", err)
 		}

@@ -5,6 +5,7 @@ package seal
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"io/fs"
@@ -121,7 +122,7 @@ func (h *house) sealed(id string) gatehouse.Sealed {
 // info lists the keyring by id.
 func (h *house) info() map[string]KeyInfo {
 	h.t.Helper()
-	list, err := h.keeper.List(h.t.Context())
+	list, _, err := h.keeper.List(h.t.Context())
 	h.must(err)
 	out := map[string]KeyInfo{}
 	for _, k := range list {
@@ -273,7 +274,7 @@ func TestKeeperRetire(t *testing.T) {
 	h.add(NewKey{ID: "kek-2", Primary: true})
 	h.add(NewKey{ID: "pepper-2", Kind: kindPepper, Primary: true})
 	h.wantRefused("a KEK in use", retire(oldKEK), "still wraps 3 data keys")
-	h.wantRefused("a pepper in use", retire(oldPepper), "still in 2 keys")
+	h.wantRefused("a pepper in use", retire(oldPepper), "2 key materials refer to pepper ")
 	for _, id := range []string{"none", root} {
 		if err := retire(id); !errors.Is(err, gatehouse.ErrNotFound) {
 			t.Errorf("retire %s: %v, want ErrNotFound", id, err)
@@ -331,6 +332,77 @@ func TestKeeperFailsWhole(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	wantVerbs(t, h)
+}
+
+// lostAnswer is an audit log that writes the first event, and whose answer is lost. What
+// it writes needs a context that goes on.
+type lostAnswer struct {
+	gatehouse.AuditStore
+	lost bool
+}
+
+func (a *lostAnswer) AppendEvent(ctx context.Context, e *gatehouse.Event) error {
+	if err := a.AuditStore.AppendEvent(ctx, e); err != nil || a.lost {
+		return err
+	}
+	a.lost = true
+	return io.ErrUnexpectedEOF
+}
+
+// Where the log has a change that the client was told is none, it says so.
+func TestKeeperLosesTheAnswer(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	h.keeper.c.Audit = &lostAnswer{AuditStore: h.store}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the client has gone
+	if _, err := h.keeper.Add(ctx, operator, NewKey{ID: "kek-2"}); !errors.Is(err, gatehouse.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	h.onDisk()
+	if len(h.ring.keys()) != 3 {
+		t.Errorf("%d keys, want those from before", len(h.ring.keys()))
+	}
+	if _, err := h.keeper.Add(ctx, operator, NewKey{ID: "kek-2"}); err != nil {
+		t.Error(err)
+	}
+	wantVerbs(t, h, VerbAdd, VerbAdd, VerbAdd)
+	events, _, err := h.store.ListEvents(t.Context(), gatehouse.EventQuery{Tenant: gatehouse.DefaultTenant, Oldest: true})
+	h.must(err)
+	for i, want := range []gatehouse.Outcome{gatehouse.OutcomeSucceeded, gatehouse.OutcomeFailed, gatehouse.OutcomeSucceeded} {
+		if e := events[len(events)-3+i]; e.Outcome != want || e.Subject != "kek-2" {
+			t.Errorf("event %d: %v of %s, want %v", i, e.Outcome, e.Subject, want)
+		}
+	}
+}
+
+// A row that cannot be read may refer to any pepper, and to no KEK.
+func TestKeeperOfDamage(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	oldKEK, oldPepper := h.ring.keys().primary(kindKEK).id, h.ring.keys().primary(kindPepper).id
+	h.account("a")
+	h.key("k1", oldPepper)
+	h.key("k2", oldPepper)
+	h.add(NewKey{ID: "kek-2", Primary: true})
+	h.add(NewKey{ID: "pepper-2", Kind: kindPepper})
+	db, err := sql.Open("sqlite", filepath.Join(filepath.Dir(h.path), "gatehouse.db"))
+	h.must(err)
+	defer db.Close()
+	_, err = db.ExecContext(t.Context(), "UPDATE keys SET materials = x'00' WHERE id = 'k2'")
+	h.must(err)
+
+	list, unreadable, err := h.keeper.List(t.Context())
+	if err != nil || unreadable != 1 || len(list) != 5 || h.info()[oldPepper].Records != 1 {
+		t.Errorf("%d unreadable rows, %v; list %+v", unreadable, err, list)
+	}
+	h.wantRefused("a pepper", h.keeper.Retire(t.Context(), operator, "pepper-2"), "1 rows of keys cannot be read")
+	_, err = h.keeper.Rewrap(t.Context(), operator)
+	h.must(err)
+	if p := h.finish(); p.Problem != "" || p.Broken != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	h.must(h.keeper.Retire(t.Context(), operator, oldKEK))
 }
 
 // The file may be a link to where it is kept.

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/seed14544106/gatehouse"
 )
 
 const (
@@ -124,10 +126,15 @@ func LoadOrCreateKeyring(path string) (*Keyring, error) {
 }
 
 // writeFile writes a file of mode 0600 in the folder of path, syncs it, gives it its name
-// with place, and syncs the folder.
+// with place, and syncs the folder. With an error, place may have been called or not.
 func writeFile(path string, text []byte, place func(from, to string) error) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, tempName) // 0600, O_EXCL
+	// Opened first, so that after place only the sync can fail.
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	f, err := os.CreateTemp(d.Name(), tempName) // 0600, O_EXCL
 	if err != nil {
 		return err
 	}
@@ -142,19 +149,36 @@ func writeFile(path string, text []byte, place func(from, to string) error) erro
 	if err := place(f.Name(), path); err != nil {
 		return err
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
 	return d.Sync() // or a power cut may take the name away
+}
+
+// replaceFile replaces the text of a file. Where that fails the file is put back, also
+// when it has the new text already and only the sync failed: what a power cut leaves then
+// is the one or the other, and nothing has been made with the new one.
+func replaceFile(path string, old, fresh []byte, place func(from, to string) error) error {
+	if err := writeFile(path, fresh, place); err != nil {
+		return errors.Join(err, putBack(path, old))
+	}
+	return nil
+}
+
+// putBack gives a file the text that it had, if it has another.
+func putBack(path string, text []byte) error {
+	if now, err := readPrivate(path); err == nil && bytes.Equal(now, text) {
+		return nil
+	}
+	if err := writeFile(path, text, os.Rename); err != nil {
+		return fmt.Errorf("put back: %w", err)
+	}
+	return nil
 }
 
 // change replaces the file by what edit makes of the keys, calls record, and then
 // replaces the keys in memory. So what is made with a new key comes after the key is on
-// disk. Where record fails the file is put back. A file that somebody else has changed is
-// not overwritten: [RefusedError].
-func (k *Keyring) change(edit func(keys) (keys, error), record func() error) error {
+// disk. Where record fails the file is put back, and record is called once more, to say
+// that the change failed. A file that somebody else has changed is not overwritten:
+// [RefusedError].
+func (k *Keyring) change(edit func(keys) (keys, error), record func(gatehouse.Outcome) error) error {
 	if k.ring == nil || k.ring.path == "" {
 		return fmt.Errorf("%w: it is in no file", ErrKeyring)
 	}
@@ -181,11 +205,15 @@ func (k *Keyring) change(edit func(keys) (keys, error), record func() error) err
 	for _, name := range left {
 		_ = os.Remove(name)
 	}
-	if err := writeFile(path, after.text(), os.Rename); err != nil {
+	if err := replaceFile(path, onDisk, after.text(), os.Rename); err != nil {
 		return fmt.Errorf("keyring %s: %w", path, err)
 	}
-	if err := record(); err != nil {
-		return errors.Join(err, writeFile(path, onDisk, os.Rename))
+	if err := record(gatehouse.OutcomeSucceeded); err != nil {
+		if back := putBack(path, onDisk); back != nil {
+			return errors.Join(err, fmt.Errorf("keyring %s: %w", path, back))
+		}
+		_ = record(gatehouse.OutcomeFailed) // the first one may be in the log, and only its answer lost
+		return err
 	}
 	k.ring.current.Store(&after)
 	return nil

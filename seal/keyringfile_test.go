@@ -101,6 +101,40 @@ func TestLoadKeyringRefusesFile(t *testing.T) {
 	}
 }
 
+// A change that cannot be finished leaves the file as it was, also where it has its name
+// already, as when the folder cannot be synced.
+func TestReplaceFilePutsBack(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("fault")
+	for name, row := range map[string]struct {
+		place func(from, to string) error
+		want  error
+	}{
+		"before":  {func(string, string) error { return fault }, fault},
+		"after":   {func(from, to string) error { return errors.Join(os.Rename(from, to), fault) }, fault},
+		"neither": {os.Rename, nil},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "keyring")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := "old"
+		if row.want == nil {
+			want = "fresh"
+		}
+		if err := replaceFile(path, []byte("old"), []byte("fresh"), row.place); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v, want %v", name, err, row.want)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != want {
+			t.Errorf("%s: the file holds %q, %v; want %q", name, text, err, want)
+		}
+		if names, _ := os.ReadDir(dir); len(names) != 1 {
+			t.Errorf("%s: %d files, want 1", name, len(names))
+		}
+	}
+}
+
 func TestRefuseFile(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

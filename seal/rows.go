@@ -9,6 +9,10 @@ import (
 	"github.com/seed14544106/gatehouse"
 )
 
+// Unreadable counts in [Rows.References] what nobody can tell the reference of: rows that
+// cannot be read. No KEK, pepper or data key has this name.
+const Unreadable = ""
+
 // Rows are the rows of a store that refer to keys of a keyring, directly or through a
 // data key. Implementations pass gatehousetest.Rows. Errors that are not named here wrap
 // [gatehouse.ErrUnavailable].
@@ -30,7 +34,8 @@ type Rows interface {
 	CountRows(ctx context.Context) (int, error)
 
 	// References counts the sealed secrets and digests of all rows by what they refer
-	// to: [gatehouse.Sealed].Ref, and [gatehouse.Material].Ref of a digest.
+	// to: [gatehouse.Sealed].Ref, and [gatehouse.Material].Ref of a digest. A row that
+	// cannot be read counts one under [Unreadable].
 	References(ctx context.Context) (map[string]int, error)
 
 	// RewrapWish returns the id of the KEK that everything shall come under; empty: none.

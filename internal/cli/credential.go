@@ -141,6 +141,9 @@ func readPrivate(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read key: %w", err)
 	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: is no file", path)
+	}
 	if info.Mode()&0o077 != 0 {
 		return nil, fmt.Errorf("%s: others may read it; run: chmod 600 %s", path, path)
 	}

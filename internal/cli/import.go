@@ -97,7 +97,7 @@ func (c *importShield) checkSource() error {
 
 type importPrefixed struct {
 	importing
-	File string `arg:"" help:"File with prefix, short_token, hash, owner and scopes of each key." placeholder:"FILE"`
+	File string `arg:"" help:"CSV with a line of names first, or one JSON object a line: prefix, short_token, hash (hex), owner (e-mail address, or uid of an account here), scopes (parted by spaces); and, where known, name, hash_algorithm (sha-512, sha-512-256, …), created, expires." placeholder:"FILE"`
 }
 
 func (c *importPrefixed) Run(e *env) error {
@@ -160,12 +160,18 @@ func (c *importing) run(e *env, scheme string, s source, finish finish) error {
 			err = i.add(row)
 		}
 		if err != nil {
-			i.progress.end()
-			return errors.Join(err, i.report())
+			return i.stop(err)
 		}
 	}
-	err = i.send()
+	return i.stop(i.send())
+}
+
+// stop ends the bar and reports. err ended the import; nil: it came to its end.
+func (i *imports) stop(err error) error {
 	i.progress.end()
+	if err != nil {
+		err = fmt.Errorf("%w\nWhat was imported stays; run it again for the rest", err)
+	}
 	return errors.Join(err, i.report())
 }
 

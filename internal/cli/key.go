@@ -32,12 +32,12 @@ type keyCommand struct {
 type keyCreate struct {
 	format
 	Owner   string   `required:"" help:"Account the key speaks for: e-mail address or uid."`
-	Scheme  []string `required:"" help:"How the key is presented: barong, bearer, httpsig or shield. May be repeated."`
+	Scheme  []string `required:"" help:"How the key is presented: barong, bearer, httpsig or shield. May be repeated, but shield with bearer only: its secret is shared with no other scheme that signs."`
 	Name    string   `help:"Name, for people."`
-	Scope   []string `help:"A right of the key. May be repeated."`
+	Scope   []string `help:"A right of the key. May be repeated. Default: none; for a key of shield alone * (all)."`
 	Prefix  string   `help:"First part of a bearer token."`
 	Expires string   `help:"When the key ends: a duration such as 90d or 12h, or a time such as 2027-01-31T00:00:00Z. Default: never."`
-	Unused  string   `help:"How long the key may lie unused before it ends: a duration such as 365d or 8760h, 1h at least. Default: for ever."`
+	Unused  string   `help:"How long the key may lie unused before it ends: a duration such as 365d or 8760h, 1h at least. Default: for ever; for a key of shield alone what the server's shield.unused_lifetime says."`
 	Replay  string   `help:"strict: a nonce counts once; window: it may repeat." enum:"strict,window" default:"strict"`
 	Count   int      `help:"How many keys to make." default:"1"`
 

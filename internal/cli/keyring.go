@@ -30,13 +30,17 @@ func (c *keyringList) Run(e *env) error {
 	return e.keyring(c.format, k, err)
 }
 
-// keyring prints a keyring, and says on the side where a rewrap is under way.
+// keyring prints a keyring, and says on the side where a rewrap is under way or rows
+// cannot be read.
 func (e *env) keyring(f format, k api.Keyring, err error) error {
 	if err != nil {
 		return err
 	}
 	if k.Rewrap.State == rewrapRunning {
 		e.tell(&k.Rewrap)
+	}
+	if k.Unreadable > 0 {
+		_, _ = fmt.Fprintf(e.Err, "%d rows of keys cannot be read and are not counted; no pepper can be retired\n", k.Unreadable)
 	}
 	return print(e, f, k.Keys, keyringColumns, keyringRow)
 }

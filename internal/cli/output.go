@@ -60,9 +60,22 @@ func printable(cell string) string {
 
 var keyColumns = []string{"KID", "NAME", "OWNER", "SCHEMES", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST-USED", "UNUSED"}
 
+// ends is when the key ends: at its own time, or when it will have lain unused for as long
+// as it may.
+func ends(k *api.Key) *time.Time {
+	if k.Unused == 0 || k.LastUsed == nil {
+		return k.Expires
+	}
+	unused := k.LastUsed.Add(time.Duration(k.Unused) * time.Second)
+	if k.Expires != nil && k.Expires.Before(unused) {
+		return k.Expires
+	}
+	return &unused
+}
+
 func keyRow(k *api.Key) []string {
 	return []string{
-		k.ID, k.Name, k.Owner, strings.Join(k.Schemes, ","), strings.Join(k.Scopes, ","), k.State, moment(&k.Created), moment(k.Expires),
+		k.ID, k.Name, k.Owner, strings.Join(k.Schemes, ","), strings.Join(k.Scopes, ","), k.State, moment(&k.Created), moment(ends(k)),
 		moment(k.LastUsed), spanText(k.Unused),
 	}
 }

@@ -41,7 +41,7 @@ func Open(path string) (*Dir, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("data directory %s: another gatehouse serve uses it", path)
+			return nil, fmt.Errorf("data directory %s: another process uses it", path)
 		}
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}

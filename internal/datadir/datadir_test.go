@@ -27,7 +27,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	refused(path, "another gatehouse serve uses it")
+	refused(path, "another process uses it")
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}

@@ -105,7 +105,7 @@ func csvLines(text io.Reader) (func(*entry) error, error) {
 	for at, name := range header {
 		order[at] = slices.IndexFunc(columns, func(c column) bool { return c.name == strings.TrimSpace(name) })
 		if order[at] < 0 {
-			return nil, fmt.Errorf("header: column %d is not known", at+1)
+			return nil, fmt.Errorf("header: column %d is not known; the names are %s", at+1, columnNames())
 		}
 		if slices.Contains(order[:at], order[at]) {
 			return nil, fmt.Errorf("header: column %d stands twice", at+1)
@@ -132,4 +132,13 @@ func csvLines(text io.Reader) (func(*entry) error, error) {
 		}
 		return nil
 	}, nil
+}
+
+// columnNames are the names that a header may hold.
+func columnNames() string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return strings.Join(names, ", ")
 }

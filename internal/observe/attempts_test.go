@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/embedded"
 	"github.com/seed14544106/gatehouse/internal/observe"
 )
 
@@ -148,7 +152,7 @@ func TestAttemptsHaveABound(t *testing.T) {
 	h.wantMetric(t, "gatehouse_attempts_dropped_total", 40+4999+2500)
 }
 
-// A flood under one key leaves room for the others, proven or not, in the same minute.
+// A flood under one key leaves room for the others in the same minute.
 func TestAttemptsOfOneKeyHaveABound(t *testing.T) {
 	t.Parallel()
 	h := open(t)
@@ -172,5 +176,41 @@ func TestAttemptsOfOneKeyHaveABound(t *testing.T) {
 	// twenty do, 10^-18, is a fault.
 	if of[true] != 60+1 || of[false] < others-20 {
 		t.Errorf("%d attempts of the flooded key; want 61; %d of %d others", of[true], of[false], others)
+	}
+}
+
+// An attempt whose proof fails has the key that it names, and nothing where there is none.
+func TestForgedAttemptsNameTheirKey(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := observe.NewAttempts(h, observe.RecordFailures, tenant, h.metrics)
+	e, err := embedded.Open(t.Context(), filepath.Join(t.TempDir(), "data"), embedded.Options{Observer: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	owner, err := e.Accounts.CreateAccount(t.Context(), e.Actor(), account.NewAccount{Email: "a@example.com", State: gatehouse.PrincipalActive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := e.Authority.Create(t.Context(), e.Actor(), gatehouse.NewKey{Principal: owner.ID, Schemes: []string{"barong"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{k.Key.ID, strings.Repeat("0", 16)} {
+		r := &gatehouse.Request{Peer: peer, Header: gatehouse.Header{
+			"X-Auth-Apikey": {id}, "X-Auth-Nonce": {fmt.Sprint(time.Now().UnixMilli())}, "X-Auth-Signature": {strings.Repeat("0", 64)},
+		}}
+		if d, err := e.Authority.Verify(t.Context(), r); err != nil || d.Granted {
+			t.Fatalf("%v, %v", d.Reason, err)
+		}
+	}
+	var got []string
+	for _, one := range h.recorded(t, a) {
+		got = append(got, one.KeyID+" "+one.Principal+" "+one.Outcome)
+	}
+	slices.Sort(got)
+	if want := []string{"  invalid_credential", k.Key.ID + "  invalid_credential"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

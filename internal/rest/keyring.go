@@ -15,8 +15,9 @@ import (
 // Keyring is what the API needs of the process's keyring. Refusals that can be explained
 // are a *[ConflictError].
 type Keyring interface {
-	// List reads the keys of the keyring and what refers to them.
-	List(ctx context.Context) ([]api.KeyringKey, error)
+	// List reads the keys of the keyring and what refers to them. unreadable counts the
+	// rows that cannot be read, so that nobody knows what they refer to.
+	List(ctx context.Context) (keys []api.KeyringKey, unreadable int, err error)
 
 	// Add adds a key. *gatehouse.InvalidError, gatehouse.ErrExists.
 	Add(ctx context.Context, actor gatehouse.Actor, n api.NewKeyringKey) (api.KeyringKey, error)
@@ -64,12 +65,12 @@ func (h *Handler) keyringRoutes() []gate.Route {
 }
 
 func (h *Handler) showKeyring(w http.ResponseWriter, r *http.Request) {
-	keys, err := h.keyring.List(r.Context())
+	keys, unreadable, err := h.keyring.List(r.Context())
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, api.Keyring{Keys: keys, Rewrap: h.keyring.Progress()})
+	answer(w, http.StatusOK, api.Keyring{Keys: keys, Unreadable: unreadable, Rewrap: h.keyring.Progress()})
 }
 
 func (h *Handler) addKeyringKey(w http.ResponseWriter, r *http.Request) {

@@ -34,9 +34,9 @@ func (c *calls) note(format string, args ...any) {
 	c.list = append(c.list, fmt.Sprintf(format, args...))
 }
 
-func (c *calls) List(context.Context) ([]api.KeyringKey, error) {
+func (c *calls) List(context.Context) ([]api.KeyringKey, int, error) {
 	c.note("list")
-	return []api.KeyringKey{{ID: "k1", Kind: "kek"}}, c.err
+	return []api.KeyringKey{{ID: "k1", Kind: "kek"}}, 7, c.err
 }
 
 func (c *calls) Add(_ context.Context, a gatehouse.Actor, n api.NewKeyringKey) (api.KeyringKey, error) {
@@ -84,7 +84,7 @@ func TestKeyringRoutes(t *testing.T) {
 		calls      []string
 		answer     string
 	}{
-		{"GET /v1/keyring", "", 200, []string{"list", "progress"}, `"keys":[{"id":"k1"`},
+		{"GET /v1/keyring", "", 200, []string{"list", "progress"}, `"unreadable":7`},
 		{"POST /v1/keyring/keys", `{"id":"k2","kind":"kek","algorithm":"a","source":"file:/x","primary":true}`, 201,
 			[]string{"operator adds {Kind:kek Algorithm:a ID:k2 Source:file:/x Primary:true}"}, `{"id":"k2"`},
 		{"POST /v1/keyring/keys", `{"key":"hunter2"}`, 422, nil, `"field":"body"`},
@@ -119,7 +119,7 @@ func TestKeyringProblems(t *testing.T) {
 		{fmt.Errorf("x: %w", gatehouse.ErrConflict), api.Problem{Status: 409, Code: "conflict", Title: "It changed meanwhile, or its state does not allow this"}},
 		{gatehouse.ErrNotFound, api.Problem{Status: 404, Code: "not_found", Title: "There is no such record"}},
 		{&gatehouse.InvalidError{Field: "source", Problem: "no"}, api.Problem{Status: 422, Code: "invalid", Title: "The input is not usable", Field: "source", Detail: "no"}},
-		{gatehouse.Unavailable("vault", io.ErrUnexpectedEOF), api.Problem{Status: 503, Code: "unavailable", Title: "A part that is needed does not answer"}},
+		{gatehouse.Unavailable("vault", io.ErrUnexpectedEOF), api.Problem{Status: 503, Code: "unavailable", Title: "A part that is needed does not answer; the server's log says which"}},
 		{errors.New("secret"), api.Problem{Status: 500, Code: "internal", Title: "Something is wrong here"}},
 	} {
 		for _, line := range []string{"GET /v1/keyring", "POST /v1/keyring/keys", "POST /v1/keyring/keys/k1/primary", "POST /v1/keyring/keys/k1/retire", "POST /v1/keyring/rewrap"} {

@@ -25,7 +25,7 @@ var problems = []struct {
 	title  string
 }{
 	{account.ErrBusy, http.StatusServiceUnavailable, "unavailable", "Too much to do; try again"},
-	{gatehouse.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "A part that is needed does not answer"},
+	{gatehouse.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "A part that is needed does not answer; the server's log says which"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "It took too long"},
 	{gatehouse.ErrNotFound, http.StatusNotFound, "not_found", "There is no such record"},
 	{gatehouse.ErrExists, http.StatusConflict, "exists", "There is one already"},

@@ -88,7 +88,7 @@ func TestDefaults(t *testing.T) {
 	}{
 		{[]string{"shield"}, nil, []string{"*"}, 0, shield.DefaultUnused},
 		{[]string{"shield"}, []string{"read"}, []string{"read"}, 7200, 2 * time.Hour},
-		{[]string{"shield", "barong"}, nil, nil, 0, 0},
+		{[]string{"shield", "bearer"}, nil, nil, 0, 0},
 		{[]string{"barong"}, nil, nil, 0, 0},
 	} {
 		k, err := h.client.CreateKey(t.Context(), api.NewKey{Owner: owner, Schemes: row.schemes, Scopes: row.scopes, Unused: row.asked})
@@ -119,7 +119,7 @@ func TestRevokeKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []api.CreatedKey{h.key("shield"), h.key("shield", "barong"), h.key("bearer"), h.key("bearer")}
+	keys := []api.CreatedKey{h.key("shield"), h.key("shield", "bearer"), h.key("bearer"), h.key("bearer")}
 	if _, err := h.client.DisableKey(t.Context(), keys[3].ID); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestRevokeKeys(t *testing.T) {
 		want   int
 		states []string
 	}{
-		{"no-such-scheme", 0, []string{"active", "active", "active", "disabled", "active"}},
+		{"httpsig", 0, []string{"active", "active", "active", "disabled", "active"}},
 		{"shield", 2, []string{"revoked", "revoked", "active", "disabled", "active"}},
 		{"", 2, []string{"revoked", "revoked", "revoked", "revoked", "active"}},
 		{"", 0, []string{"revoked", "revoked", "revoked", "revoked", "active"}},
@@ -145,6 +145,9 @@ func TestRevokeKeys(t *testing.T) {
 			t.Errorf("%q: revoked %d, %v; want %d", row.scheme, n, err, row.want)
 		}
 		states(row.states...)
+	}
+	if _, err := h.client.RevokeKeys(t.Context(), owner, "shiled"); code(err) != "invalid scheme" {
+		t.Errorf("of an unknown scheme: %v", err)
 	}
 	if _, err := h.client.RevokeKeys(t.Context(), "nobody@example.com", ""); code(err) != "not_found " {
 		t.Errorf("of nobody: %v", err)

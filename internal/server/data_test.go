@@ -93,7 +93,7 @@ func TestOneProcessForADirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, c, "another gatehouse serve uses it")
+	refuses(t, c, "another process uses it")
 	p.close()
 	wire(t, c)
 }

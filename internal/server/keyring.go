@@ -23,16 +23,16 @@ func vault(c *config.Config) seal.Vault {
 type keyring struct{ keeper *seal.Keeper }
 
 // List implements [rest.Keyring].
-func (k keyring) List(ctx context.Context) ([]api.KeyringKey, error) {
-	keys, err := k.keeper.List(ctx)
+func (k keyring) List(ctx context.Context) ([]api.KeyringKey, int, error) {
+	keys, unreadable, err := k.keeper.List(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	out := make([]api.KeyringKey, len(keys))
 	for i, info := range keys {
 		out[i] = keyringKey(info)
 	}
-	return out, nil
+	return out, unreadable, nil
 }
 
 // Add implements [rest.Keyring].

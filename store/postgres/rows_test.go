@@ -106,7 +106,7 @@ func TestNodesRewrap(t *testing.T) {
 			t.Errorf("node %d: %d of %d keys are sealed again; %+v", i, fresh, keys, n.keeper.Progress())
 		}
 	}
-	list, err := nodes[2].keeper.List(t.Context())
+	list, _, err := nodes[2].keeper.List(t.Context())
 	must(err)
 	for _, k := range list {
 		if k.Kind == "kek" && k.ID != "kek-2" && (k.DataKeys != 0 || k.Records != 0) {

@@ -32,6 +32,9 @@ func TestRowsOfDamage(t *testing.T) {
 	insertKey(t, db, "bad")
 	raw(t, path, "UPDATE keys SET materials = x'00' WHERE id = $1", "bad")
 	got := map[string]string{}
+	if refs, err := db.References(t.Context()); err != nil || len(refs) != 2 || refs["dek"] != 1 || refs[seal.Unreadable] != 1 {
+		t.Errorf("references %v, %v", refs, err)
+	}
 	next, read, stale, err := db.Reseal(t.Context(), "", 10, func(_ context.Context, b gatehouse.Binding, s gatehouse.Sealed) (gatehouse.Sealed, error) {
 		got[b.ID] = s.Ref
 		return gatehouse.Sealed{Ref: "dek-new", Data: []byte("again")}, nil
