@@ -242,7 +242,7 @@ func TestSmallBodiesFindRoom(t *testing.T) {
 	if b.take(last, 1, small+1) || !b.take(last, small, small) {
 		t.Error("a large body takes the room of small ones, or they have none")
 	}
-	if b := newBudget(100, 100); !b.take(last, 100, 100) {
+	if b := newBudget(1<<20, 1<<20); !b.take(last, 1<<20, 1<<20) {
 		t.Error("a body of the limit finds no room at all")
 	}
 }

@@ -93,7 +93,7 @@ func outcome(w *httptest.ResponseRecorder, j *judge) string {
 // slash, whatever the method is.
 func TestNoRuleByASlash(t *testing.T) {
 	t.Parallel()
-	routes, err := Rules{"GET /x": All("a"), "/x/": Open(), "/": All("b"), "POST /y/": All("y"), "GET /u/{id}": All("u"), "/u/me/": Open()}.Compile()
+	routes, err := Rules{"GET /x": All("a"), "/x/": Open(), "/": All("b"), "POST /y/": All("y"), "GET /u/{id}": All("u"), "/u/me/": Open(), "/z/{rest...}": All("z"), "POST /z/y/": All("zy")}.Compile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +103,7 @@ func TestNoRuleByASlash(t *testing.T) {
 		{"POST", "/u/me", "none"}, {"GET", "/u/me", "u"}, {"POST", "/u/me/x", "open"},
 		// A pattern that takes all below it is not the path's own.
 		{"POST", "/y", "y"}, {"POST", "/y/", "y"}, {"POST", "/y/1", "y"}, {"GET", "/y", "b"}, {"PUT", "/y", "b"},
+		{"POST", "/z/y", "zy"}, {"GET", "/z/y", "z"}, {"GET", "/z/y/", "z"},
 	} {
 		rule, found, ok := routes.Find(row.method, row.target)
 		got := strings.Join(rule.need.Strings(), " ")
