@@ -319,7 +319,7 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 	b := newBench(t)
 	// Long, not endless: the driver interrupts a statement once, and SQLite forgets an
 	// interrupt that comes before the first step. Such a read ends late, with the same error.
-	const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000000) SELECT "
+	const endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500000) SELECT "
 	nothing := func(sqlstore.Row) error { return nil }
 	for range 5 { // more often than there are connections
 		short, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
