@@ -413,6 +413,7 @@ func TestNoSecretLeaks(t *testing.T) {
 	s.administrator()
 	s.newcomer()
 	s.operator()
+	s.signers()
 	s.ownSecrets()
 
 	for _, path := range []string{"/metrics", "/readyz", "/livez"} {
