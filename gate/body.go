@@ -80,15 +80,23 @@ func (g *Gate) supply(r *http.Request, q *gatehouse.Request) (*held, *Denial) {
 		q.Body.State = gatehouse.BodyPresent
 		return nil, nil
 	}
-	// HTTP/2 says by the length alone that there is none; reading then costs nothing.
-	if !g.verifier.WantsBody(q) && (parsed || r.ContentLength != 0) {
+	// HTTP/2 says by the length alone that there is none. Where it stands in a field the
+	// stream may still be open, and reading would wait for a stranger.
+	if !g.verifier.WantsBody(q) && (parsed || r.ContentLength != 0 || r.Header["Content-Length"] != nil) {
 		return nil, nil
 	}
 	h := &held{from: g.buffers, client: clientOf(q.Peer)}
+	done := false
+	defer func() {
+		if !done { // a body of somebody's own panicked
+			h.release()
+		}
+	}()
 	err := errParsed // what is left to read would count as an empty body
 	if !parsed {
 		err = h.read(r, g.maxBody)
 	}
+	done = true
 	switch {
 	case err == nil:
 		q.Body = gatehouse.Body{State: gatehouse.BodyPresent, Bytes: h.bytes}

@@ -35,10 +35,10 @@ func words(text string) map[string]bool {
 }
 
 // spelling is one name for all that other servers take for the same field: CGI and its
-// heirs know neither case nor the difference of '-', '_' and '.'.
+// heirs know letters without case and digits, and nothing else apart.
 func spelling(name string) string {
 	return strings.Map(func(c rune) rune {
-		if c == '_' || c == '.' {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			return '-'
 		}
 		return c

@@ -66,7 +66,7 @@ func (c *importShield) Run(e *env) error {
 	}
 	defer func() { _ = s.Close() }()
 	c.Source = cmp.Or(c.Source, "shield")
-	return c.run(e, "shield", s, func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey) {
+	return c.run(e, "shield", checked{s, c.refusal}, func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey) {
 		if o.Email == "" {
 			o.Email = c.Source + "-" + row.Owner.ExternalID + "@" + c.OwnerDomain
 		}
@@ -78,6 +78,15 @@ func (c *importShield) Run(e *env) error {
 		}
 		k.Unused = int64(c.Unused / time.Second)
 	})
+}
+
+// refusal is what the command itself has against a row: an address that could be the
+// made-up one of somebody else.
+func (c *importShield) refusal(row *intake.Row) string {
+	if row.Problem == "" && strings.HasSuffix(strings.ToLower(row.Owner.Email), "@"+strings.ToLower(c.OwnerDomain)) {
+		return "owner: has an address in the domain of made-up ones: choose another --owner-domain"
+	}
+	return row.Problem
 }
 
 // checkSource refuses what would be taken for the path of a file, and told as one, though
@@ -109,7 +118,28 @@ func (c *importPrefixed) Run(e *env) error {
 	c.Source = cmp.Or(c.Source, "prefixed")
 	return c.run(e, "bearer", p, func(row *intake.Row, o *api.ImportOwner, _ *api.ImportKey) {
 		o.Email = row.Owner.ExternalID // an address or a uid, as the file's author chose
+		o.Origin = strings.ToLower(o.Origin)
 	})
+}
+
+// checked is a source of which the command itself has something against some rows.
+type checked struct {
+	source
+	refusal func(*intake.Row) string
+}
+
+// Rows yields the rows of the source.
+func (c checked) Rows(ctx context.Context) iter.Seq2[intake.Row, error] {
+	return func(yield func(intake.Row, error) bool) {
+		for row, err := range c.source.Rows(ctx) {
+			if err == nil {
+				row.Problem = c.refusal(&row)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 // source is where keys are read from.
@@ -248,8 +278,8 @@ func (i *imports) ask() api.Import {
 			HashName: row.HashName, Created: stamp(row.Created), LastUsed: stamp(row.LastUsed), Expires: stamp(row.Expires),
 		}
 		i.finish(row, &o, &k)
-		if k.Owner = o.Email; !seen[o.Email] {
-			seen[o.Email] = true
+		if k.Owner = o.Email; !seen[o.Origin] {
+			seen[o.Origin] = true
 			in.Owners = append(in.Owners, o)
 		}
 		in.Keys = append(in.Keys, k)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -38,6 +40,10 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 	ids, problems := map[string]string{}, map[string]string{}
 	for i := range in.Owners {
 		o := &in.Owners[i]
+		if slices.ContainsFunc(in.Owners[:i], func(other api.ImportOwner) bool { return strings.EqualFold(other.Email, o.Email) }) {
+			problems[o.Email] = "owner: another has the same address"
+			continue
+		}
 		id, err := h.owner(r, in, o, out)
 		var invalid *gatehouse.InvalidError
 		switch {
@@ -77,11 +83,11 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 
 // foreignKey is one key of an import as the ground takes it, or what is wrong with it.
 func foreignKey(in *api.Import, k *api.ImportKey, ids, problems map[string]string) (gatehouse.Foreign, string) {
+	if p := problems[k.Owner]; p != "" {
+		return gatehouse.Foreign{}, p
+	}
 	id, ok := ids[k.Owner]
 	if !ok {
-		if p := problems[k.Owner]; p != "" {
-			return gatehouse.Foreign{}, p
-		}
 		return gatehouse.Foreign{}, "owner: is none of the import's owners"
 	}
 	scopes, err := gatehouse.ParseScopes(k.Scopes)
@@ -114,6 +120,9 @@ func (h *Handler) owner(r *http.Request, in *api.Import, o *api.ImportOwner, out
 	a, err := h.find(ctx, o.Email)
 	if err == nil {
 		if origin := labelOf(&a); origin != "" && origin == o.Origin {
+			if gatehouse.PrincipalState(o.State) == gatehouse.PrincipalBanned && a.State.MayAct() {
+				return "", &gatehouse.InvalidError{Field: "account", Problem: "may act here, and the owner was banned since"}
+			}
 			return a.ID, nil
 		}
 		out.Existing = append(out.Existing, o.Email)
