@@ -138,15 +138,15 @@ func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *
 // found something comes one that does not, and the other way round. What it finds, and
 // whether it can, changes nothing.
 func (a *Authority) balance(ctx context.Context, keyID string, known bool) {
-	other := keyID + "~"
-	if !known {
-		id := a.sample.Load()
-		if id == nil {
-			return // no key was ever found: there is nothing to hide
-		}
-		other = *id
+	other, sample := keyID+"~", a.sample.Load()
+	if sample == nil {
+		return // no key was ever found: there is nothing to hide
 	}
-	_, _ = a.store.Lookup(ctx, other)
+	if !known {
+		other = *sample
+	}
+	_, err := a.store.Lookup(ctx, other)
+	_ = errors.Is(err, ErrNotFound) // as after the first look-up, by whichever found nothing
 }
 
 // prove checks the proof against the record's materials of the scheme's kinds, newest
