@@ -67,14 +67,15 @@ func TestLoadKeys(t *testing.T) {
 		{"bad title", `{"k-1": {"key": "53cret"}}`, nil, "a title"},
 		{"large", `{"k1": {"key": "53cret"}}` + strings.Repeat(" ", maxKeysFile), nil, "larger than 1 MiB"},
 	} {
-		got, err := LoadKeys(writeFile(t, 0o600, row.text))
+		path := writeFile(t, 0o600, row.text)
+		got, err := LoadKeys(path)
 		if diff := cmp.Diff(row.want, got, sameSecrets); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", row.name, diff)
 		}
 		switch {
 		case (err == nil) != (row.problem == ""), err != nil && !strings.Contains(err.Error(), row.problem):
 			t.Errorf("%s: error %v, want %q", row.name, err, row.problem)
-		case err != nil && strings.Contains(err.Error(), "53"):
+		case err != nil && strings.Contains(strings.ReplaceAll(err.Error(), path, ""), "53"): // the path has a number of chance
 			t.Errorf("%s: the error holds the content: %v", row.name, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed14544106/gatehouse/assertion"
 	"github.com/seed14544106/gatehouse/gate"
 )
 
@@ -54,7 +55,12 @@ func TestReadyz(t *testing.T) {
 
 func TestJWKS(t *testing.T) {
 	t.Parallel()
-	h := wire(t, settings(t, nil)).public()
+	p := wire(t, settings(t, nil))
+	// The RSA key is made in the background, and changes the set when it is there.
+	if _, _, err := p.keys.SignPurpose(t.Context(), "test", assertion.PurposeClaims{Email: "a@example.com"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	h := p.public()
 	const path = "/.well-known/jwks.json"
 	first := get(h, path)
 	etag := first.Header().Get("ETag")
