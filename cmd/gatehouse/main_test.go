@@ -102,13 +102,8 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 	if addr == "" {
 		addr = "127.0.0.1:0"
 	}
-	s := &server{t: t, dir: dir, out: new(output), log: new(output), done: make(chan struct{})}
-	s.cmd = exec.Command(testenv.Binary(t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
-	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, s.out, s.log
-	s.cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
-	s.cmd.SysProcAttr = new(syscall.SysProcAttr)
-	dieWithParent(s.cmd.SysProcAttr)
-	s.run()
+	s := &server{t: t, dir: dir}
+	s.begin(addr, environ)
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
@@ -119,6 +114,9 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 		s.greeting = s.out.String()
 		api, ops := listensOn.FindStringSubmatch(s.greeting), opsOn.FindStringSubmatch(s.greeting)
 		if api == nil || ops == nil {
+			if s.lostAddress() {
+				s.begin(addr, environ)
+			}
 			s.mustRun()
 			return false
 		}
@@ -128,18 +126,41 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 	return s
 }
 
+// begin starts a process.
+func (s *server) begin(addr string, environ []string) {
+	s.t.Helper()
+	s.out, s.log, s.done = new(output), new(output), make(chan struct{})
+	s.cmd = exec.Command(testenv.Binary(s.t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.log
+	s.cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
+	s.cmd.SysProcAttr = new(syscall.SysProcAttr)
+	dieWithParent(s.cmd.SysProcAttr)
+	s.run()
+}
+
+// lostAddress reports whether the process ended because, between two of them, somebody
+// else's connection was given the port.
+func (s *server) lostAddress() bool {
+	select {
+	case <-s.done:
+		return strings.Contains(s.log.String(), "address already in use")
+	default:
+		return false
+	}
+}
+
 // run starts the process in a thread of its own: where a child dies with its parent, the
 // kernel takes the thread that forked for the parent.
 func (s *server) run() {
 	s.t.Helper()
-	started := make(chan error, 1)
+	started, cmd, done := make(chan error, 1), s.cmd, s.done
 	go func() {
 		runtime.LockOSThread()
-		err := s.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err == nil {
-			s.err = s.cmd.Wait()
-			close(s.done)
+			s.err = cmd.Wait()
+			close(done)
 		}
 	}()
 	if err := <-started; err != nil {
