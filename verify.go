@@ -35,19 +35,17 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 		return d.deny(reason), nil
 	}
 	scheme := a.schemes[i]
-	rec, known, err := a.lookup(ctx, cred.KeyID, i)
+	rec, named, err := a.lookup(ctx, cred.KeyID, i)
 	if err != nil {
 		return Decision{}, err
 	}
-	if known {
-		d.named = rec.Key.ID
-	}
+	d.named = named
 	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], d.Time)
 	if err != nil {
 		return Decision{}, err
 	}
-	if m == nil || !known {
-		a.balance(ctx, cred.KeyID, known)
+	if m == nil || named == "" {
+		a.balance(ctx, cred.KeyID, named != "")
 		return d.deny(ReasonInvalidCredential), nil
 	}
 	d.Key, d.Principal, d.Material = &rec.Key, &rec.Principal, m.Version
@@ -116,9 +114,9 @@ func (a *Authority) extract(r *Request) (int, Credential, Reason) {
 	return scheme, cred, cred.Flaw
 }
 
-// lookup reads the record of a key id. For an unknown id it returns the decoy of the
-// scheme, and known is false.
-func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *Record, known bool, err error) {
+// lookup reads the record of a key id, and returns the id of the key that it names. For
+// an unknown id it returns the decoy of the scheme, and named is empty.
+func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *Record, named string, err error) {
 	rec, err = a.store.Lookup(ctx, keyID)
 	switch {
 	case err == nil:
@@ -126,11 +124,11 @@ func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *
 			id := rec.Key.ID
 			a.sample.CompareAndSwap(nil, &id)
 		}
-		return rec, true, nil
+		return rec, rec.Key.ID, nil
 	case errors.Is(err, ErrNotFound):
-		return &a.decoys[scheme], false, nil
+		return &a.decoys[scheme], "", nil
 	default:
-		return nil, false, dependency("look up key", err)
+		return nil, "", dependency("look up key", err)
 	}
 }
 
