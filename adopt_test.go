@@ -91,7 +91,7 @@ func TestAdopt(t *testing.T) {
 	}
 	// What was revoked here stays revoked when it is imported again.
 	for _, id := range []string{foreignShort, shieldKey} {
-		if _, err := h.Revoke(ctx, operator, id); err != nil {
+		if _, err := h.Revoke(ctx, operator, id, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,8 @@ package gatehouse
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
+	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,12 +53,20 @@ type Actor struct {
 	ID        string // account id or key id; empty for system, operator and nobody
 	Tenant    string // the tenant the actor belongs to and acts in
 	Via       *Key   // with ActorKey: the key the call was made with; it bounds what the actor may pass on
+	Everyone  bool   // with ActorKey and ActorAccount: it may manage the records of others in its tenant too
+	Once      *Once  // what it asks for shall happen once, however often it asks; nil: every time
 	Address   netip.Addr
 	UserAgent string
 }
 
-// everything reports whether the actor may manage every record of its tenant.
+// everything reports whether the actor is bound by nothing in its tenant.
 func (a *Actor) everything() bool { return a.Kind == ActorSystem || a.Kind == ActorOperator }
+
+// everyone reports whether the actor may manage the records of others in its tenant. One
+// that is a key is still bound by what the key can.
+func (a *Actor) everyone() bool {
+	return a.everything() || a.Everyone && (a.Kind == ActorAccount || a.Kind == ActorKey && a.Via != nil)
+}
 
 // Outcome says how an attempt ended. The zero value is invalid.
 type Outcome uint8
@@ -107,35 +117,47 @@ type Event struct {
 	Outcome Outcome
 	Changes []Change
 	Prev    []byte // hash of the event before; empty for the first; set by the store
-	Hash    []byte // [Event.ChainHash]; set by the store
+	Hash    []byte // [Event.ChainHash]; set by the store; empty: the row was spoiled and not all of it could be read
 }
 
 // ChainHash computes the event's hash from all its other fields, Prev included:
 // SHA-256 over the fields in order, each with its length in front, so that no two
 // events read the same. Time counts in microseconds, the precision stores keep.
 func (e *Event) ChainHash() []byte {
-	h := sha256.New()
-	num := func(n int64) { _ = binary.Write(h, binary.BigEndian, n) }
-	text := func(s string) { num(int64(len(s))); _, _ = h.Write([]byte(s)) }
-	text("gatehouse event 1")
-	num(e.Seq)
-	num(e.Time.UnixMicro())
-	text(e.Tenant)
-	text(e.Actor.Kind.String())
-	text(e.Actor.ID)
-	text(addrText(e.Actor.Address))
-	text(e.Actor.UserAgent)
-	text(e.Verb)
-	text(e.Subject)
-	text(e.Outcome.String())
-	num(int64(len(e.Changes)))
+	d := digest{sha256.New()}
+	d.text("gatehouse event 1")
+	d.num(e.Seq)
+	d.num(e.Time.UnixMicro())
+	d.text(e.Tenant)
+	d.text(e.Actor.Kind.String())
+	d.text(e.Actor.ID)
+	d.text(addrText(e.Actor.Address))
+	d.text(e.Actor.UserAgent)
+	d.text(e.Verb)
+	d.text(e.Subject)
+	d.text(e.Outcome.String())
+	d.num(int64(len(e.Changes)))
 	for _, c := range e.Changes {
-		text(c.Field)
-		text(c.Before)
-		text(c.After)
+		d.text(c.Field)
+		d.text(c.Before)
+		d.text(c.After)
 	}
-	text(string(e.Prev))
-	return h.Sum(nil)
+	d.text(string(e.Prev))
+	return d.Sum(nil)
+}
+
+// digest takes numbers as 8 bytes, big-endian, and texts with their length in front.
+type digest struct{ hash.Hash }
+
+func (d digest) num(n int64) {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(n))
+	_, _ = d.Write(b[:])
+}
+
+func (d digest) text(s string) {
+	d.num(int64(len(s)))
+	_, _ = io.WriteString(d, s)
 }
 
 func addrText(a netip.Addr) string {
@@ -149,12 +171,18 @@ func addrText(a netip.Addr) string {
 type EventQuery struct {
 	Tenant   string // required
 	Subject  string
+	ActorID  string
 	Verbs    []string // any of these
 	Outcome  Outcome
 	From, To time.Time // From inclusive, To exclusive
 	Oldest   bool      // oldest first
-	Offset   int
-	Limit    int // rows at most; zero: all
+	Offset   int       // rows to skip; not with After
+	Limit    int       // rows at most; zero: all
+
+	// After is a cursor: the rows with a smaller Seq, with Oldest those with a greater one.
+	// From the start are math.MaxInt64 and, with Oldest, -1. The rows behind a cursor are
+	// not counted: the total is zero. Zero: no cursor.
+	After int64
 }
 
 // maxAgent is how much of a user agent an event keeps, in bytes: a client chooses it,

@@ -23,7 +23,11 @@ type NewKey struct {
 	Schemes   []string       // names of schemes
 	Scopes    Scopes         // from ParseScopes
 	Networks  []netip.Prefix // at most 64; empty: anywhere
-	Limits    []Limit        // at most 8, names unique
+	Limits    []Limit        // as CheckLimits wants them
+	Methods   []string       // at most 16; empty: any
+	Paths     []string       // at most 64, canonical as CanonicalPath has them; one that ends in "/" holds for all below; empty: any
+	Signed    bool           // only schemes that sign
+	Metadata  Metadata       // as Metadata.Check wants it
 	Replay    ReplayMode
 	StateText string
 	NotBefore time.Time     // zero: at once
@@ -47,7 +51,6 @@ const MinUnused = time.Hour
 const (
 	maxNameLen  = 255
 	maxNetworks = 64
-	maxLimits   = 8
 	mintTries   = 4
 )
 
@@ -56,7 +59,7 @@ const (
 //
 // Errors: *[InvalidError] for unusable input; [ErrForbidden] when the key would speak
 // for another principal, have more scopes or live longer than the actor's own;
-// [ErrNotFound] when there is no such principal; [ErrUnavailable].
+// [ErrNotFound] when there is no such principal; [ErrRepeated]; [ErrUnavailable].
 func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created, error) {
 	now := a.clock.now()
 	if err := actor.mayCreate(&n); err != nil {
@@ -75,7 +78,8 @@ func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created,
 	}
 	k := Key{
 		Tenant: actor.Tenant, Principal: p.ID, Name: n.Name, Prefix: n.Prefix, Schemes: n.Schemes, Scopes: n.Scopes,
-		Networks: n.Networks, Limits: n.Limits, Replay: n.Replay, State: StateActive, StateText: n.StateText,
+		Networks: n.Networks, Limits: n.Limits, Methods: n.Methods, Paths: n.Paths, Signed: n.Signed, Metadata: n.Metadata,
+		Replay: n.Replay, State: StateActive, StateText: n.StateText,
 		NotBefore: micro(n.NotBefore), Expires: micro(n.Expires), Unused: n.Unused, Created: now, Updated: now, Version: 1,
 	}
 	public, err := parsePublic(n.PublicKey, schemes)
@@ -85,6 +89,9 @@ func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created,
 	for range mintTries {
 		created, err := a.mintInto(ctx, k, schemes, public)
 		if err != nil {
+			return Created{}, err
+		}
+		if err := a.keepOnce(ctx, &actor, &created); err != nil {
 			return Created{}, err
 		}
 		err = a.store.InsertKey(ctx, &created.Key, NewEvent(actor, now, "key.create", created.Key.ID, OutcomeSucceeded, created.Key.describe(nil)...))
@@ -103,11 +110,7 @@ func (a *Authority) Create(ctx context.Context, actor Actor, n NewKey) (Created,
 // of material that its schemes check against. A scheme that stores a digest mints,
 // because only it knows its pepper.
 func (a *Authority) mintInto(ctx context.Context, k Key, schemes []Scheme, public []byte) (Created, error) {
-	mint := schemes[0]
-	if i := slices.IndexFunc(schemes, func(s Scheme) bool { return slices.Contains(s.Kinds(), MaterialDigest) }); i >= 0 {
-		mint = schemes[i]
-	}
-	minted, err := mint.Mint("", k.Prefix)
+	minted, err := minter(schemes).Mint("", k.Prefix)
 	if err != nil {
 		return Created{}, err
 	}
@@ -115,21 +118,29 @@ func (a *Authority) mintInto(ctx context.Context, k Key, schemes []Scheme, publi
 		minted = Minted{KeyID: minted.KeyID, public: public}
 	}
 	k.ID, k.Prefix = minted.KeyID, minted.Prefix
-	if err := a.encloseAll(ctx, &k, schemes, minted); err != nil {
+	if err := a.encloseAll(ctx, &k, schemes, minted, 0); err != nil {
 		return Created{}, err
 	}
 	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
 }
 
-// encloseAll gives the key one material of each kind that its schemes check against and
-// the minted secret allows.
-func (a *Authority) encloseAll(ctx context.Context, k *Key, schemes []Scheme, minted Minted) error {
+// minter is the scheme that mints for all.
+func minter(schemes []Scheme) Scheme {
+	if i := slices.IndexFunc(schemes, func(s Scheme) bool { return slices.Contains(s.Kinds(), MaterialDigest) }); i >= 0 {
+		return schemes[i]
+	}
+	return schemes[0]
+}
+
+// encloseAll gives a key without material one of each kind that its schemes check against
+// and the minted secret allows, with the versions behind last.
+func (a *Authority) encloseAll(ctx context.Context, k *Key, schemes []Scheme, minted Minted, last int64) error {
 	for _, s := range schemes {
 		kind := minted.kindFor(s)
 		if k.material(kind) != nil {
 			continue
 		}
-		m, err := a.enclose(ctx, k, kind, int64(len(k.Materials)+1), minted)
+		m, err := a.enclose(ctx, k, kind, last+int64(len(k.Materials)+1), minted)
 		if err != nil {
 			return err
 		}
@@ -192,24 +203,46 @@ func (a *Actor) mayCreate(n *NewKey) error {
 	switch {
 	case a.everything():
 		return nil
-	case a.Kind == ActorAccount && a.ID != "" && a.ID == n.Principal:
+	case a.Kind == ActorAccount && a.ID != "" && (a.ID == n.Principal || a.Everyone):
 		return nil
-	case a.Kind == ActorKey && a.Via != nil && a.Via.Principal == n.Principal && a.Via.mayMake(&Key{
-		Schemes: n.Schemes, Scopes: n.Scopes, Networks: n.Networks, Limits: n.Limits, Replay: n.Replay, Expires: micro(n.Expires), Unused: n.Unused,
+	case a.Kind == ActorKey && a.Via != nil && (a.Via.Principal == n.Principal || a.Everyone) && a.Via.mayMake(&Key{
+		Schemes: n.Schemes, Scopes: n.Scopes, Networks: n.Networks, Limits: n.Limits, Methods: n.Methods, Paths: n.Paths, Signed: n.Signed,
+		Replay: n.Replay, Expires: micro(n.Expires), Unused: n.Unused, Principal: n.Principal,
 	}):
 		return nil
 	}
 	return ErrForbidden
 }
 
-// mayMake reports whether a key that acts may make or leave another one like child: it can
-// no more than itself, from no more places, no longer and no faster.
+// mayMake reports whether a key that acts may make or leave another one like child: it
+// gives on no right it has not and no longer life than its own. A key of its own principal,
+// or one that manages, is bound by the rest of it too: by no more schemes, from no more
+// places, for no more routes and no faster, or it would be a way around its own bounds.
 func (k *Key) mayMake(child *Key) bool {
-	return k.Scopes.Covers(child.Scopes) && !outlives(child.Expires, k.Expires) && k.withinNetworks(child) &&
-		!slices.ContainsFunc(child.Schemes, func(s string) bool { return !slices.Contains(k.Schemes, s) }) &&
+	if !k.Scopes.mayPassOn(child.Scopes) || outlives(child.Expires, k.Expires) {
+		return false
+	}
+	if child.Principal != "" && child.Principal != k.Principal && !slices.ContainsFunc(child.Scopes, Scope.Manages) {
+		return true
+	}
+	return k.withinNetworks(child) && within(child.Methods, k.Methods, func(m, of string) bool { return m == of }) &&
+		within(child.Paths, k.Paths, func(p, of string) bool { return p == of || of[len(of)-1] == '/' && UnderPrefix(p, of) }) &&
+		within(child.Schemes, k.Schemes, func(s, of string) bool { return s == of }) &&
 		!slices.ContainsFunc(k.Limits, func(l Limit) bool { return !slices.Contains(child.Limits, l) }) &&
+		(child.Signed || !k.Signed) &&
 		(child.Replay == k.Replay || child.Replay == ReplayStrict) &&
 		(k.Unused == 0 || child.Unused > 0 && child.Unused <= k.Unused)
+}
+
+// within reports whether each of some lies in one of bounds; no bounds bind nothing, and
+// nothing said is everything.
+func within(some, bounds []string, in func(one, bound string) bool) bool {
+	if len(bounds) == 0 {
+		return true
+	}
+	return len(some) > 0 && !slices.ContainsFunc(some, func(one string) bool {
+		return !slices.ContainsFunc(bounds, func(bound string) bool { return in(one, bound) })
+	})
 }
 
 // withinNetworks reports whether child may be used from nowhere that k may not.
@@ -250,10 +283,42 @@ func (a *Authority) checkNew(n *NewKey, now time.Time) ([]Scheme, error) {
 	if len(n.Networks) > maxNetworks || slices.ContainsFunc(n.Networks, func(p netip.Prefix) bool { return !p.IsValid() }) {
 		return nil, &InvalidError{Field: "networks", Problem: "more than 64, or one that is no network"}
 	}
-	if err := checkLimits(n.Limits); err != nil {
+	if err := CheckLimits(n.Limits); err != nil {
 		return nil, err
 	}
-	return a.findSchemes(n.Schemes)
+	if err := checkRoutes(n.Methods, n.Paths); err != nil {
+		return nil, err
+	}
+	if err := n.Metadata.Check(); err != nil {
+		return nil, err
+	}
+	schemes, err := a.findSchemes(n.Schemes)
+	if err == nil && n.Signed && !slices.ContainsFunc(schemes, signs) {
+		return nil, &InvalidError{Field: "signed", Problem: "and none of the schemes signs"}
+	}
+	return schemes, err
+}
+
+const (
+	maxMethods = 16
+	maxPaths   = 64
+	maxPathLen = 512
+)
+
+// checkRoutes checks methods and paths that a key is bound to.
+func checkRoutes(methods, paths []string) error {
+	bad := func(m string) bool { return m == "" || len(m) > 32 || !only(m, "-_") || strings.ToUpper(m) != m }
+	if len(methods) > maxMethods || slices.ContainsFunc(methods, bad) {
+		return &InvalidError{Field: "methods", Problem: "more than 16, or one that is no method in upper case"}
+	}
+	bad = func(p string) bool {
+		canonical, ok := CanonicalPath(p)
+		return !ok || len(p) > maxPathLen || strings.ContainsAny(p, "%?*") || p != "/" && canonical != strings.TrimSuffix(p, "/")
+	}
+	if len(paths) > maxPaths || slices.ContainsFunc(paths, bad) {
+		return &InvalidError{Field: "paths", Problem: "more than 64, or one that is no plain path such as /orders or /orders/"}
+	}
+	return nil
 }
 
 func (a *Authority) findSchemes(names []string) ([]Scheme, error) {
@@ -295,21 +360,6 @@ func cannotShare(schemes []Scheme) (name string) {
 func checkName(name string) error {
 	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxNameLen || strings.ContainsFunc(name, unicode.IsControl) {
 		return &InvalidError{Field: "name", Problem: "longer than 255 characters, or holds control characters"}
-	}
-	return nil
-}
-
-func checkLimits(limits []Limit) error {
-	if len(limits) > maxLimits {
-		return &InvalidError{Field: "limits", Problem: "more than 8"}
-	}
-	for i, l := range limits {
-		if l.Count < 1 || l.Period < time.Millisecond || l.Burst < 0 {
-			return &InvalidError{Field: "limits", Problem: "count and burst are at least 1, the period at least 1 ms"}
-		}
-		if slices.ContainsFunc(limits[:i], func(o Limit) bool { return o.Name == l.Name }) {
-			return &InvalidError{Field: "limits", Problem: "two have one name"}
-		}
 	}
 	return nil
 }

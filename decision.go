@@ -34,8 +34,9 @@ const (
 	// May they?
 	ReasonSchemeNotAllowed
 	ReasonNetworkNotAllowed
-	ReasonInsufficientScope
+	ReasonRouteNotAllowed
 	ReasonAmbiguousPath
+	ReasonInsufficientScope
 	ReasonRateLimited
 
 	reasonEnd
@@ -61,10 +62,21 @@ var reasons = [reasonEnd]struct {
 	ReasonReplayed:             {"replayed", http.StatusUnauthorized},
 	ReasonSchemeNotAllowed:     {"scheme_not_allowed", http.StatusForbidden},
 	ReasonNetworkNotAllowed:    {"network_not_allowed", http.StatusForbidden},
+	ReasonRouteNotAllowed:      {"route_not_allowed", http.StatusForbidden},
 	ReasonInsufficientScope:    {"insufficient_scope", http.StatusForbidden},
 	ReasonBodyUnavailable:      {"body_unavailable", http.StatusForbidden},
 	ReasonAmbiguousPath:        {"ambiguous_path", http.StatusForbidden},
 	ReasonRateLimited:          {"rate_limited", http.StatusTooManyRequests},
+}
+
+// ParseReason is the inverse of [Reason.Code]; ok is false for unknown text.
+func ParseReason(code string) (r Reason, ok bool) {
+	for r := range reasonEnd {
+		if reasons[r].code == code {
+			return r, true
+		}
+	}
+	return ReasonUndecided, false
 }
 
 // Code returns the stable code, such as "invalid_credential". Values outside the
@@ -86,7 +98,8 @@ func (r Reason) known() Reason {
 
 // Decision is the answer to a request. The zero value denies.
 type Decision struct {
-	// Granted lets the request pass. Only [Authority.Verify] sets it.
+	// Granted lets the request pass. Only [Authority.Verify] sets it, and who repeats its
+	// answer from afar.
 	Granted bool
 	// Reason says why not; ReasonUndecided when Granted.
 	Reason Reason
@@ -108,6 +121,12 @@ type Decision struct {
 	Digest string
 	// RetryAfter is how long to wait, with ReasonRateLimited.
 	RetryAfter time.Duration
+	// Limit is how the tightest limit of the key, its principal and its tenant stands after
+	// this request; zero: it came to none, or there is none.
+	Limit Standing
+	// Deprecated is since when the secret that proved the request has a successor, and
+	// Sunset when it stops, or the key expires, if that is near. Zero: no such thing.
+	Deprecated, Sunset time.Time
 
 	// named is the id of the key that the credential named; see [Decision.NamedKey].
 	named string

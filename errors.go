@@ -16,6 +16,8 @@ var (
 	ErrExists = errors.New("already exists")
 	// ErrConflict: the record changed since it was read.
 	ErrConflict = errors.New("changed meanwhile")
+	// ErrRepeated: the change was made before, with the same [Once].
+	ErrRepeated = errors.New("made before")
 	// ErrForbidden: the actor may not do this.
 	ErrForbidden = errors.New("forbidden")
 	// ErrUnavailable: a dependency failed, so there is no answer. It says nothing

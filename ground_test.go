@@ -43,14 +43,17 @@ func TestZeroValuesDeny(t *testing.T) {
 	}
 	var k Key
 	active := &Principal{State: PrincipalActive}
-	if k.usable(active, time.Now()) == 0 {
+	if k.usable(active, TenantActive, time.Now()) == 0 {
 		t.Error("the zero Key is usable")
 	}
 	k.State = StateActive
-	if k.usable(&Principal{}, time.Now()) == 0 {
+	if k.usable(active, "", time.Now()) == 0 {
+		t.Error("a key of the zero tenant is usable")
+	}
+	if k.usable(&Principal{}, TenantActive, time.Now()) == 0 {
 		t.Error("a key of the zero Principal is usable")
 	}
-	if k.permits(&Request{}, "bearer") == 0 {
+	if k.permits(&Request{}, named("bearer")) == 0 {
 		t.Error("a key without schemes permits one")
 	}
 	if ParseState("nonsense") != StateInvalid || ParseActorKind("") != ActorInvalid || ParseOutcome("x") != OutcomeInvalid {
@@ -215,3 +218,15 @@ func TestUnavailable(t *testing.T) {
 		t.Error("without a cause it is not ErrUnavailable")
 	}
 }
+
+// named is a scheme that is nothing but a name.
+type named string
+
+func (n named) Name() string                                            { return string(n) }
+func (named) Kinds() []MaterialKind                                     { return nil }
+func (named) SharesSecret() bool                                        { return false }
+func (named) WantsBody(*Request) bool                                   { return false }
+func (named) Extract(*Request) (Credential, Presence)                   { return Credential{}, CredentialAbsent }
+func (named) Prove(*Request, *Credential, *Key, *Material, []byte) bool { return false }
+func (named) Mint(string, string) (Minted, error)                       { return Minted{}, nil }
+func (named) Challenge() Header                                         { return nil }

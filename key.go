@@ -97,7 +97,11 @@ type Key struct {
 	Schemes   []string       // names of the schemes the key may be presented by; never empty
 	Scopes    Scopes         // rights; empty: none
 	Networks  []netip.Prefix // where it may be used from; empty: anywhere
-	Limits    []Limit        // rate limits, all of which must admit; empty: none
+	Limits    []Limit        // limits and quotas, all of which must admit; empty: none
+	Methods   []string       // request methods it may be used for, in upper case; empty: any
+	Paths     []string       // paths it may be used for; one that ends in "/" holds for all below; empty: any
+	Signed    bool           // only schemes that sign: not those that are shown the secret
+	Metadata  Metadata       // for its keepers; decides nothing
 	Replay    ReplayMode
 	State     State
 	StateText string        // a legacy door's own word for the state; empty: [State.String]
@@ -107,6 +111,7 @@ type Key struct {
 	LastUsed  time.Time     // UTC; when it last let a request pass, to about a minute; zero: never
 	Created   time.Time     // UTC
 	Updated   time.Time     // UTC
+	Deleted   time.Time     // UTC; when everything but the record's name was taken away; zero: it was not
 	Materials []Material
 	Version   int64 // grows by one with every change; guards updates
 }
@@ -120,9 +125,9 @@ func (k *Key) material(kind MaterialKind) *Material {
 	return &k.Materials[i]
 }
 
-// usable is the key's own answer to "may it be used now": state, begin, expiry and
-// the principal behind it, in this order. Zero means yes.
-func (k *Key) usable(p *Principal, now time.Time) Reason {
+// usable is the key's own answer to "may it be used now": state, begin, expiry, and
+// the principal and the tenant behind it, in this order. Zero means yes.
+func (k *Key) usable(p *Principal, t TenantState, now time.Time) Reason {
 	switch {
 	case k.State == StateRevoked:
 		return ReasonKeyRevoked
@@ -134,22 +139,45 @@ func (k *Key) usable(p *Principal, now time.Time) Reason {
 		return ReasonKeyExpired
 	case k.Unused > 0 && !k.LastUsed.IsZero() && now.Sub(k.LastUsed) > k.Unused:
 		return ReasonKeyExpired
-	case !p.State.MayAct():
+	case !p.State.MayAct() || t != TenantActive:
 		return ReasonPrincipalInactive
 	}
 	return 0
 }
 
-// permits is the key's answer to "may it do this": scheme, network, scopes, in this
-// order. Zero means yes.
-func (k *Key) permits(r *Request, scheme string) Reason {
+// permits is the key's answer to "may it do this": scheme, network, method and path,
+// scopes, in this order. Zero means yes.
+func (k *Key) permits(r *Request, s Scheme) Reason {
 	switch {
-	case !slices.Contains(k.Schemes, scheme):
+	case !slices.Contains(k.Schemes, s.Name()) || k.Signed && !signs(s):
 		return ReasonSchemeNotAllowed
 	case !k.reachableFrom(r.Peer):
 		return ReasonNetworkNotAllowed
-	case !k.Scopes.Covers(r.Need) || !k.Scopes.Meets(r.NeedAny):
+	}
+	if reason := k.route(r); reason != 0 {
+		return reason
+	}
+	if !k.Scopes.Covers(r.Need) || !k.Scopes.Meets(r.NeedAny) {
 		return ReasonInsufficientScope
+	}
+	return 0
+}
+
+// route is the key's answer to a method and a path. A target that can be read in two ways
+// is within no path; one that the gate did not tell is none.
+func (k *Key) route(r *Request) Reason {
+	if len(k.Methods) > 0 && !slices.Contains(k.Methods, r.Method) {
+		return ReasonRouteNotAllowed
+	}
+	if len(k.Paths) == 0 {
+		return 0
+	}
+	path, ok := CanonicalPath(r.Target)
+	if !ok {
+		return ReasonAmbiguousPath
+	}
+	if !slices.ContainsFunc(k.Paths, func(p string) bool { return p == path || p[len(p)-1] == '/' && UnderPrefix(path, p) }) {
+		return ReasonRouteNotAllowed
 	}
 	return 0
 }
@@ -204,7 +232,8 @@ type Principal struct {
 	Role         string
 	Level        int
 	State        PrincipalState
-	Referral     string // id of the account that referred it; empty: none
-	SecondFactor bool   // a second factor is on
-	Version      int64  // grows by one with every change
+	Referral     string  // id of the account that referred it; empty: none
+	Limits       []Limit // of all its keys together; empty: none
+	SecondFactor bool    // a second factor is on
+	Version      int64   // grows by one with every change
 }

@@ -5,15 +5,88 @@ package gatehouse
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
-// Limit is a rate limit: Count requests in every Period, up to Burst of them at once.
+// Limit is a rate limit, or, with Refill, a quota.
+//
+// A rate limit admits Count requests in every Period, up to Burst of them at once. A quota
+// admits Count requests in every calendar span; Period and Burst are zero. A request with a
+// cost counts as so many requests.
 type Limit struct {
-	Name   string        // names it in headers and metrics; unique within the key
+	Name   string        // names it in headers and metrics: 1 to 64 of a-z, A-Z, 0-9, "-", "_", "."; unique within the key
 	Count  int64         // at least 1
 	Period time.Duration // at least 1 ms
 	Burst  int64         // at least 1; zero means Count
+	Refill Refill        // zero: it is a rate limit
+}
+
+// Refill says when a quota is full again. The zero value is no quota.
+type Refill uint8
+
+// The spans of a quota, by the calendar in UTC. A week begins on Monday.
+const (
+	RefillNone Refill = iota
+	RefillHour
+	RefillDay
+	RefillWeek
+	RefillMonth
+)
+
+var refillNames = [...]string{RefillNone: "", RefillHour: "hour", RefillDay: "day", RefillWeek: "week", RefillMonth: "month"}
+
+// String returns "hour", "day", "week" or "month", and "" for anything else.
+func (r Refill) String() string {
+	if int(r) < len(refillNames) {
+		return refillNames[r]
+	}
+	return ""
+}
+
+// ParseRefill is the inverse of [Refill.String]; ok is false for unknown text.
+func ParseRefill(text string) (r Refill, ok bool) {
+	i := slices.Index(refillNames[:], text)
+	return Refill(max(i, 0)), i >= 0
+}
+
+// Span is the calendar span that now lies in: begin inclusive, end exclusive. Zero times
+// for RefillNone.
+func (r Refill) Span(now time.Time) (begin, end time.Time) {
+	now = now.UTC()
+	year, month, day := now.Date()
+	switch r {
+	case RefillHour:
+		begin = now.Truncate(time.Hour)
+		return begin, begin.Add(time.Hour)
+	case RefillDay:
+		begin = time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
+		return begin, begin.AddDate(0, 0, 1)
+	case RefillWeek:
+		begin = time.Date(year, month, day-(int(now.Weekday())+6)%7, 0, 0, 0, 0, time.UTC)
+		return begin, begin.AddDate(0, 0, 7)
+	case RefillMonth:
+		begin = time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
+		return begin, begin.AddDate(0, 1, 0)
+	}
+	return time.Time{}, time.Time{}
+}
+
+// Charge is what a request costs one subject.
+type Charge struct {
+	Subject string  // whose count it is, such as "key/0123"
+	Limits  []Limit // names are unique within the subject
+	Cost    int64   // in requests; zero: 1
+}
+
+// Standing is how a limit stands after a charge. The zero value is that of no limit.
+type Standing struct {
+	Name       string
+	Count      int64         // how much it admits at once when full: the burst of a rate limit, the count of a quota
+	Period     time.Duration // in which it admits so much: of a rate limit burst × period / count, of a quota the length of the span it is in
+	Remaining  int64         // how much more it admits now; never negative
+	Reset      time.Duration // until it is full again, if nothing else is charged
+	RetryAfter time.Duration // of a refusal: until it can succeed; never possible: the whole period. Zero: admitted
 }
 
 // Limiter admits requests under limits. Implementations pass gatehousetest.Limiter.
@@ -23,9 +96,81 @@ type Limiter interface {
 	// it can succeed. An error wraps ErrUnavailable; then nothing is admitted.
 	Take(ctx context.Context, key string, limits []Limit) (ok bool, retryAfter time.Duration, err error)
 
+	// Charge is Take for several subjects and a cost: either all limits of all charges
+	// admit it and are charged, or none is. The standing is that of the tightest limit:
+	// after a refusal the one that makes wait longest, else the one that admits the
+	// fewest more. Its RetryAfter is zero exactly when the charge was admitted.
+	Charge(ctx context.Context, charges []Charge) (Standing, error)
+
 	// Refund gives back what one admitted Take of key charged, such as an attempt that
 	// turned out to be right. It never gives more than was taken.
 	Refund(ctx context.Context, key string, limits []Limit) error
+}
+
+// charges lists what the request costs: the key, its principal and its tenant, as far as
+// they have limits.
+func (rec *Record) charges(out []Charge, cost int64) []Charge {
+	if len(rec.Key.Limits) > 0 {
+		out = append(out, Charge{Subject: "key/" + rec.Key.ID, Limits: rec.Key.Limits, Cost: cost})
+	}
+	if len(rec.Principal.Limits) > 0 {
+		out = append(out, Charge{Subject: "owner/" + rec.Principal.ID, Limits: rec.Principal.Limits, Cost: cost})
+	}
+	if len(rec.Tenant.Limits) > 0 {
+		out = append(out, Charge{Subject: "tenant/" + rec.Key.Tenant, Limits: rec.Tenant.Limits, Cost: cost})
+	}
+	return out
+}
+
+const (
+	maxLimits    = 8
+	maxLimitName = 64
+)
+
+// CheckLimits checks limits of a key, an account or a tenant. *[InvalidError] with field
+// "limits".
+func CheckLimits(limits []Limit) error {
+	if len(limits) > maxLimits {
+		return &InvalidError{Field: "limits", Problem: "more than 8"}
+	}
+	for i, l := range limits {
+		if problem := l.problem(); problem != "" {
+			return &InvalidError{Field: "limits", Problem: problem}
+		}
+		if slices.ContainsFunc(limits[:i], func(o Limit) bool { return o.Name == l.Name }) {
+			return &InvalidError{Field: "limits", Problem: "two have one name"}
+		}
+	}
+	return nil
+}
+
+func (l *Limit) problem() string {
+	if l.Name == "" || len(l.Name) > maxLimitName || !only(l.Name, "-_.") {
+		return "a name is 1 to 64 letters, digits and -_."
+	}
+	if l.Count < 1 || l.Burst < 0 {
+		return "count and burst are at least 1"
+	}
+	if l.Refill == RefillNone && l.Period < time.Millisecond {
+		return "the period is at least 1 ms"
+	}
+	if l.Refill != RefillNone && (l.Refill.String() == "" || l.Period != 0 || l.Burst != 0) {
+		return "a quota refills by the hour, day, week or month, and has neither period nor burst"
+	}
+	return ""
+}
+
+// only reports whether s holds nothing but ASCII letters, digits and the characters of
+// others.
+func only(s, others string) bool {
+	for i := range len(s) {
+		c := s[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !letter && !slices.Contains([]byte(others), c) {
+			return false
+		}
+	}
+	return true
 }
 
 // ReplayCache remembers nonces. Implementations pass gatehousetest.ReplayCache.

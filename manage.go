@@ -20,11 +20,17 @@ type Patch struct {
 	Networks  *[]netip.Prefix
 	Limits    *[]Limit
 	Schemes   *[]string
+	Methods   *[]string
+	Paths     *[]string
+	Signed    *bool
+	Metadata  *Metadata
+	NotBefore *time.Time
 	Replay    *ReplayMode
 	Expires   *time.Time
 	Unused    *time.Duration // zero: it may lie unused for ever
 	State     *State         // StateActive or StateDisabled; Revoke is a verb of its own
 	StateText *string        // a legacy door's own word for the state
+	Version   int64          // the version that the change was made for; zero: whichever
 }
 
 const updateTries = 16
@@ -35,18 +41,49 @@ func (a *Authority) Get(ctx context.Context, actor Actor, keyID string) (Key, er
 	if err != nil {
 		return Key{}, fmt.Errorf("read key: %w", err)
 	}
-	if !actor.mayManage(&k) {
+	if !actor.mayManage(&k) || !k.Deleted.IsZero() {
 		return Key{}, ErrNotFound
 	}
 	return k, nil
 }
+
+// Find reads a page of the keys that the actor may know of, without material, and the place
+// where the next page begins; zero: there is none. The tenant is always the actor's, and for
+// an actor that manages its own keys only, so is the principal. *[InvalidError];
+// [ErrForbidden] as for List.
+func (a *Authority) Find(ctx context.Context, actor Actor, s KeySearch) (keys []Key, next KeyCursor, err error) {
+	s.Tenant = actor.Tenant
+	if !actor.everyone() {
+		own := actor.principal()
+		if own == "" || s.Principal != "" && s.Principal != own {
+			return nil, KeyCursor{}, ErrForbidden
+		}
+		s.Principal = own
+	}
+	if s.Limit < 1 || s.Limit > maxPage {
+		return nil, KeyCursor{}, &InvalidError{Field: "limit", Problem: "is not from 1 to 1000"}
+	}
+	page := s.Limit
+	s.Limit++
+	keys, err = a.store.FindKeys(ctx, s)
+	if err != nil {
+		return nil, KeyCursor{}, fmt.Errorf("find keys: %w", err)
+	}
+	if len(keys) > page {
+		keys = keys[:page]
+		next = s.Cursor(&keys[page-1])
+	}
+	return keys, next, nil
+}
+
+const maxPage = 1000
 
 // List reads the keys that the actor may know of, without material, and how many
 // there are in all. The tenant is always the actor's. [ErrForbidden] when it asks for
 // a principal that is not its own.
 func (a *Authority) List(ctx context.Context, actor Actor, q KeyQuery) ([]Key, int, error) {
 	q.Tenant = actor.Tenant
-	if !actor.everything() {
+	if !actor.everyone() {
 		own := actor.principal()
 		if own == "" || q.Principal != own {
 			return nil, 0, ErrForbidden
@@ -63,14 +100,14 @@ func (a *Authority) List(ctx context.Context, actor Actor, q KeyQuery) ([]Key, i
 // no error and leaves no event.
 //
 // Errors: *[InvalidError]; [ErrNotFound]; [ErrForbidden] where an actor that is a key
-// would widen beyond its own; [ErrConflict] when the key is revoked, or others keep
-// changing it; [ErrUnavailable].
+// would widen beyond its own; [ErrConflict] when the key is revoked, is not of p.Version, or
+// others keep changing it; [ErrRepeated]; [ErrUnavailable].
 func (a *Authority) Update(ctx context.Context, actor Actor, keyID string, p Patch) (Key, error) {
 	if p.State != nil && *p.State != StateActive && *p.State != StateDisabled {
 		return Key{}, &InvalidError{Field: "state", Problem: "is neither active nor disabled"}
 	}
 	return a.change(ctx, actor, keyID, "key.update", func(k *Key) error {
-		if k.State == StateRevoked {
+		if k.State == StateRevoked || p.Version != 0 && p.Version != k.Version {
 			return ErrConflict
 		}
 		return a.apply(ctx, actor, k, &p)
@@ -106,11 +143,39 @@ func (a *Authority) Enable(ctx context.Context, actor Actor, keyID string) (Key,
 
 // Revoke ends a key for good: no verification that begins after it returned
 // succeeds. Revoking a revoked key is no error.
-func (a *Authority) Revoke(ctx context.Context, actor Actor, keyID string) (Key, error) {
+//
+// reason is kept with the event: at most 255 characters, no control characters; empty: none.
+// *[InvalidError] with field "reason".
+func (a *Authority) Revoke(ctx context.Context, actor Actor, keyID, reason string) (Key, error) {
+	if checkName(reason) != nil {
+		return Key{}, &InvalidError{Field: "reason", Problem: "longer than 255 characters, or holds control characters"}
+	}
+	var why []Change
+	if reason != "" {
+		why = []Change{{Field: "reason", After: reason}}
+	}
 	return a.change(ctx, actor, keyID, "key.revoke", func(k *Key) error {
 		k.setState(StateRevoked)
 		return nil
+	}, why...)
+}
+
+// Delete takes everything from a revoked key but what the audit log speaks of: its secrets,
+// name, metadata and bounds are gone, and it is in no list. The record stays, so that the id
+// is never given again. [ErrConflict] for a key that is not revoked; [ErrNotFound], also
+// when it was deleted before.
+func (a *Authority) Delete(ctx context.Context, actor Actor, keyID string) error {
+	_, err := a.change(ctx, actor, keyID, "key.delete", func(k *Key) error {
+		if k.State != StateRevoked {
+			return ErrConflict
+		}
+		*k = Key{
+			ID: k.ID, Tenant: k.Tenant, Principal: k.Principal, Schemes: k.Schemes, State: k.State, Created: k.Created, LastUsed: k.LastUsed,
+			Version: k.Version, Deleted: a.clock.now(),
+		}
+		return nil
 	})
+	return err
 }
 
 // RevokeAll revokes the keys of a principal, of one scheme where scheme is not empty,
@@ -133,7 +198,7 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 		if scheme != "" && !slices.Contains(keys[i].Schemes, scheme) {
 			continue
 		}
-		if _, err := a.Revoke(ctx, actor, keys[i].ID); err != nil {
+		if _, err := a.Revoke(ctx, actor, keys[i].ID, ""); err != nil {
 			return revoked, err
 		}
 		revoked++
@@ -141,9 +206,9 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 	return revoked, nil
 }
 
-// change reads a key, lets edit change it, and stores it with its event. It begins
-// again when somebody else was faster.
-func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string, edit func(*Key) error) (Key, error) {
+// change reads a key, lets edit change it, and stores it with its event, which tells more
+// besides. It begins again when somebody else was faster.
+func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string, edit func(*Key) error, more ...Change) (Key, error) {
 	for range updateTries {
 		old, err := a.Get(ctx, actor, keyID)
 		if err != nil {
@@ -158,7 +223,7 @@ func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string,
 			return old, nil
 		}
 		k.Updated = a.clock.now()
-		err = a.store.UpdateKey(ctx, &k, NewEvent(actor, k.Updated, verb, k.ID, OutcomeSucceeded, changes...))
+		err = a.store.UpdateKey(ctx, &k, NewEvent(actor, k.Updated, verb, k.ID, OutcomeSucceeded, append(changes, more...)...))
 		if err == nil {
 			k.Version++
 			return k, nil
@@ -177,11 +242,18 @@ func (a *Authority) apply(ctx context.Context, actor Actor, k *Key, p *Patch) er
 	set(&k.Networks, p.Networks)
 	set(&k.Limits, p.Limits)
 	set(&k.Schemes, p.Schemes)
+	set(&k.Methods, p.Methods)
+	set(&k.Paths, p.Paths)
+	set(&k.Signed, p.Signed)
+	set(&k.Metadata, p.Metadata)
 	set(&k.Replay, p.Replay)
 	set(&k.StateText, p.StateText)
 	set(&k.Unused, p.Unused)
 	if p.Expires != nil {
 		k.Expires = micro(*p.Expires)
+	}
+	if p.NotBefore != nil {
+		k.NotBefore = micro(*p.NotBefore)
 	}
 	if err := a.checkPatched(actor, k, p); err != nil {
 		return err
@@ -204,7 +276,14 @@ func set[T any](field *T, value *T) {
 }
 
 func (a *Authority) checkPatched(actor Actor, k *Key, p *Patch) error {
-	n := NewKey{Principal: k.Principal, Name: k.Name, Schemes: k.Schemes, Scopes: k.Scopes, Networks: k.Networks, Limits: k.Limits, Unused: k.Unused}
+	n := NewKey{
+		Principal: k.Principal, Name: k.Name, Schemes: k.Schemes, Scopes: k.Scopes, Networks: k.Networks, Limits: k.Limits, Unused: k.Unused,
+		Methods: k.Methods, Paths: k.Paths, Signed: k.Signed, Metadata: k.Metadata,
+	}
+	// An expiry in the past ends the key, which is no mistake.
+	if (p.Expires != nil || p.NotBefore != nil) && !k.Expires.IsZero() && !k.NotBefore.IsZero() && !k.Expires.After(k.NotBefore) {
+		return &InvalidError{Field: "expires", Problem: "is not after not-before"}
+	}
 	if _, err := a.checkNew(&n, a.clock.now()); err != nil {
 		return err
 	}
@@ -266,7 +345,7 @@ func (a *Actor) mayManage(k *Key) bool {
 	if a.Tenant != k.Tenant {
 		return false
 	}
-	return a.everything() || (a.principal() != "" && a.principal() == k.Principal)
+	return a.everyone() || (a.principal() != "" && a.principal() == k.Principal)
 }
 
 // describe lists what differs from old (nil: everything that is set), for the audit
@@ -282,7 +361,8 @@ func (k *Key) describe(old *Key) []Change {
 	for _, f := range []struct{ field, after string }{
 		{"principal", k.Principal}, {"name", k.Name}, {"prefix", k.Prefix}, {"schemes", strings.Join(k.Schemes, " ")},
 		{"scopes", strings.Join(k.Scopes.Strings(), " ")}, {"networks", joinNetworks(k.Networks)}, {"limits", joinLimits(k.Limits)},
-		{"replay", k.Replay.String()}, {"state", k.State.String()}, {"state_text", k.StateText},
+		{"methods", strings.Join(k.Methods, " ")}, {"paths", strings.Join(k.Paths, " ")}, {"signed", flagText(k.Signed)}, {"metadata", k.Metadata.String()},
+		{"deleted", timeText(k.Deleted)}, {"replay", k.Replay.String()}, {"state", k.State.String()}, {"state_text", k.StateText},
 		{"not_before", timeText(k.NotBefore)}, {"expires", timeText(k.Expires)}, {"unused", spanText(k.Unused)}, {"materials", k.materialVersions()},
 	} {
 		if before[f.field] != f.after {
@@ -300,20 +380,19 @@ func joinNetworks(ns []netip.Prefix) string {
 	return strings.Join(words, " ")
 }
 
-func joinLimits(ls []Limit) string {
-	words := make([]string, len(ls))
-	for i, l := range ls {
-		words[i] = fmt.Sprintf("%s=%d/%s+%d", l.Name, l.Count, l.Period, l.Burst)
-	}
-	return strings.Join(words, " ")
-}
-
 func (k *Key) materialVersions() string {
 	words := make([]string, len(k.Materials))
 	for i, m := range k.Materials {
 		words[i] = fmt.Sprintf("%d/%s", m.Version, timeText(m.NotAfter))
 	}
 	return strings.Join(words, " ")
+}
+
+func flagText(on bool) string {
+	if on {
+		return "yes"
+	}
+	return ""
 }
 
 func spanText(d time.Duration) string {

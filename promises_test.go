@@ -50,7 +50,7 @@ func TestNarrowingIsInForceAtOnce(t *testing.T) {
 		want   gatehouse.Reason
 	}{
 		"revoke": {func(h *house, kid string) error {
-			_, err := h.Revoke(context.Background(), operator, kid)
+			_, err := h.Revoke(context.Background(), operator, kid, "")
 			return err
 		}, gatehouse.ReasonKeyRevoked},
 		"disable": {func(h *house, kid string) error {
@@ -120,7 +120,7 @@ func TestRevokeRace(t *testing.T) {
 		})
 	}
 	<-half
-	if _, err := h.Revoke(context.Background(), operator, c.Key.ID); err != nil {
+	if _, err := h.Revoke(context.Background(), operator, c.Key.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	acked.Store(true)
@@ -230,8 +230,8 @@ func TestEveryChangeHasOneEvent(t *testing.T) {
 		func() (gatehouse.Key, error) { return h.Disable(ctx, operator, c.Key.ID) },
 		func() (gatehouse.Key, error) { return h.Disable(ctx, operator, c.Key.ID) }, // nothing changes
 		func() (gatehouse.Key, error) { return h.Enable(ctx, operator, c.Key.ID) },
-		func() (gatehouse.Key, error) { return h.Revoke(ctx, operator, c.Key.ID) },
-		func() (gatehouse.Key, error) { return h.Revoke(ctx, operator, c.Key.ID) }, // nothing changes
+		func() (gatehouse.Key, error) { return h.Revoke(ctx, operator, c.Key.ID, "") },
+		func() (gatehouse.Key, error) { return h.Revoke(ctx, operator, c.Key.ID, "") }, // nothing changes
 	}
 	for i, step := range steps {
 		if _, err := step(); err != nil {
@@ -309,7 +309,7 @@ func TestActors(t *testing.T) {
 		if _, err := h.Get(ctx, actor, c.Key.ID); !errors.Is(err, gatehouse.ErrNotFound) {
 			t.Errorf("get by %s: %v", name, err)
 		}
-		if _, err := h.Revoke(ctx, actor, c.Key.ID); !errors.Is(err, gatehouse.ErrNotFound) {
+		if _, err := h.Revoke(ctx, actor, c.Key.ID, ""); !errors.Is(err, gatehouse.ErrNotFound) {
 			t.Errorf("revoke by %s: %v", name, err)
 		}
 		if _, _, err := h.List(ctx, actor, gatehouse.KeyQuery{}); actor.Kind != gatehouse.ActorOperator && !errors.Is(err, gatehouse.ErrForbidden) {

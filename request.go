@@ -62,6 +62,8 @@ type Request struct {
 	Peer      netip.Addr // the client's address after trusted proxies; invalid: unknown
 	Header    Header     // the client's header fields
 	Body      Body
+	Tenant    string // keys of another tenant are unknown; empty: of any tenant
+	Cost      int64  // what it costs under limits and quotas; zero: 1
 	Need      Scopes // scopes the route demands, all of them; empty: any valid key will do
 	NeedAny   Scopes // scopes of which the route demands one; empty: no such demand
 }

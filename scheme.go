@@ -3,7 +3,10 @@
 
 package gatehouse
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Presence says what a scheme found of its credential in a request. The zero value
 // is absent.
@@ -102,6 +105,10 @@ type Scheme interface {
 	// must not be changed.
 	Challenge() Header
 }
+
+// signs reports whether a scheme's credentials prove the secret without showing it. One that
+// checks a digest is shown the secret.
+func signs(s Scheme) bool { return !slices.Contains(s.Kinds(), MaterialDigest) }
 
 // PublicScheme is a Scheme that can check proofs against a public key: the secret never
 // reaches us.

@@ -85,3 +85,69 @@ func (ss Scopes) Strings() []string {
 	}
 	return out
 }
+
+// The management scopes: what a key may do to keys, accounts and the rest through the native
+// API. The wildcard does not hold for them; a key has one only by name.
+const (
+	ScopeKeysRead     Scope = "keys:read"
+	ScopeKeysCreate   Scope = "keys:create"
+	ScopeKeysUpdate   Scope = "keys:update"
+	ScopeKeysRotate   Scope = "keys:rotate"
+	ScopeKeysRevoke   Scope = "keys:revoke"
+	ScopeKeysDelete   Scope = "keys:delete"
+	ScopeKeysImport   Scope = "keys:import"
+	ScopeKeysVerify   Scope = "keys:verify"
+	ScopeAccountsRead Scope = "accounts:read"
+	ScopeAccounts     Scope = "accounts:write"
+	ScopeTenantsRead  Scope = "tenants:read"
+	ScopeTenants      Scope = "tenants:write"
+	ScopeRulesRead    Scope = "rules:read"
+	ScopeRules        Scope = "rules:write"
+	ScopeUsageRead    Scope = "usage:read"
+	ScopeAuditRead    Scope = "audit:read"
+	ScopeSigning      Scope = "signing:write"
+)
+
+// ManagementScope is a management scope and what it allows.
+type ManagementScope struct {
+	Scope Scope
+	Text  string // what it allows, in words
+}
+
+var managementScopes = []ManagementScope{
+	{ScopeKeysRead, "list and read keys and the state of their rotation"},
+	{ScopeKeysCreate, "make keys that can no more than the caller's own"},
+	{ScopeKeysUpdate, "change, disable and enable keys"},
+	{ScopeKeysRotate, "rotate keys: begin, extend, finish, cancel"},
+	{ScopeKeysRevoke, "revoke keys"},
+	{ScopeKeysDelete, "delete revoked keys"},
+	{ScopeKeysImport, "take over keys of another system"},
+	{ScopeKeysVerify, "ask for decisions about requests, and for what a token stands for"},
+	{ScopeAccountsRead, "list and read accounts and service accounts"},
+	{ScopeAccounts, "make and change accounts and service accounts"},
+	{ScopeTenantsRead, "list and read tenants; in the default tenant"},
+	{ScopeTenants, "make, change and remove tenants; in the default tenant"},
+	{ScopeRulesRead, "read the route rules and ask which one is for a request"},
+	{ScopeRules, "replace the route rules"},
+	{ScopeUsageRead, "read usage and the hygiene report"},
+	{ScopeAuditRead, "read and check the audit log, and read attempts"},
+	{ScopeSigning, "read and rotate the signing keys; in the default tenant"},
+}
+
+// ManagementScopes lists the management scopes in the order of the documentation. The slice
+// is the caller's.
+func ManagementScopes() []ManagementScope { return slices.Clone(managementScopes) }
+
+// Manages reports whether s is a management scope.
+func (s Scope) Manages() bool {
+	return slices.ContainsFunc(managementScopes, func(m ManagementScope) bool { return m.Scope == s })
+}
+
+// Holds reports whether the set holds s by name; the wildcard does not count.
+func (ss Scopes) Holds(s Scope) bool { return slices.Contains(ss, s) }
+
+// mayPassOn reports whether a holder of the set may give another the scopes: it covers them,
+// and holds by name those that manage.
+func (ss Scopes) mayPassOn(scopes Scopes) bool {
+	return ss.Covers(scopes) && !slices.ContainsFunc(scopes, func(s Scope) bool { return s.Manages() && !ss.Holds(s) })
+}

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Record is what one look-up reads: the key and the principal behind it.
+// Record is what one look-up reads: the key, and the principal and the tenant behind it.
 type Record struct {
 	Key       Key
 	Principal Principal
+	Tenant    TenantBrief
 }
 
 // KeyQuery selects keys for a list. Zero fields do not select.
@@ -39,8 +40,46 @@ const (
 	KeyOrderScopes
 )
 
+// KeySearch selects keys for a page. Zero fields do not select; fields together narrow.
+//
+// The order is the newest key first; with Expires before, the one that expires first; else
+// with UnusedSince, the one that was unused longest. Equal ones come in the same direction
+// by id.
+type KeySearch struct {
+	Tenant        string // required
+	Principal     string
+	States        []State
+	Scheme        string
+	Scope         Scope     // held by name
+	ExpiresBefore time.Time // keys with an expiry before this, past ones too
+	UnusedSince   time.Time // keys last used before this; never used ones where they were made before this
+	Metadata      Metadata  // all of these pairs
+	Text          string    // each of its words begins a word of the name, or is the key id; case does not count
+	After         KeyCursor // the page begins behind this; zero: at the start
+	Limit         int       // rows at most; required
+}
+
+// KeyCursor is a place in the order of a [KeySearch]. The zero value is before the start.
+type KeyCursor struct {
+	Time time.Time // of the last row of the page before: when it was made, expires, or was last used; may be zero
+	ID   string    // its id
+}
+
+// Cursor is the place of k in the order of the search.
+func (s *KeySearch) Cursor(k *Key) KeyCursor {
+	switch {
+	case !s.ExpiresBefore.IsZero():
+		return KeyCursor{k.Expires, k.ID}
+	case !s.UnusedSince.IsZero():
+		return KeyCursor{k.LastUsed, k.ID}
+	}
+	return KeyCursor{k.Created, k.ID}
+}
+
 // Store keeps keys. Every write takes the Event that explains it and stores both or
-// neither. Implementations pass gatehousetest.Store.
+// neither. Where the event's actor acts once (see [Once]), the receipt is stored with them,
+// or ErrRepeated is the answer and nothing is stored. Implementations pass
+// gatehousetest.Store.
 //
 // Text that no engine keeps (not UTF-8, U+0000 or U+001F in it) is an *[InvalidError]
 // where it is written, and finds nothing where it is asked for. All errors that are not
@@ -60,6 +99,10 @@ type Store interface {
 	// ListKeys reads keys without materials, and how many there are in all.
 	ListKeys(ctx context.Context, q KeyQuery) (keys []Key, total int, err error)
 
+	// FindKeys reads keys without materials, one page, in the order of the search. Deleted
+	// keys are in no page.
+	FindKeys(ctx context.Context, s KeySearch) ([]Key, error)
+
 	// InsertKey adds a key with Version 1. ErrExists when the id is taken;
 	// ErrNotFound when there is no such principal.
 	InsertKey(ctx context.Context, k *Key, e *Event) error
@@ -71,7 +114,8 @@ type Store interface {
 
 	// UpdateKey replaces the key and its materials where the stored Version equals
 	// k.Version, and stores it with Version+1 (k itself is not changed). A revoked
-	// key stays revoked, and LastUsed as it is, whatever k says. ErrNotFound, ErrConflict.
+	// key stays revoked, a deleted one deleted, and LastUsed as it is, whatever k says.
+	// ErrNotFound, ErrConflict.
 	UpdateKey(ctx context.Context, k *Key, e *Event) error
 }
 
@@ -167,6 +211,7 @@ type SigningKey struct {
 	Private   Sealed // PKCS #8, sealed with purpose "signing-key"
 	Public    []byte // PKIX
 	Created   time.Time
+	Signs     time.Time // when it begins to sign; zero: when it was made
 	Retires   time.Time // when it stops signing; zero: not planned
 }
 
@@ -177,6 +222,12 @@ type SigningKeyStore interface {
 
 	// InsertSigningKey adds a signing key. ErrExists when its id is taken.
 	InsertSigningKey(ctx context.Context, k *SigningKey, e *Event) error
+
+	// RetireSigningKey sets when a signing key stops signing. ErrNotFound.
+	RetireSigningKey(ctx context.Context, tenant, id string, retires time.Time, e *Event) error
+
+	// DeleteSigningKey takes a signing key away. ErrNotFound.
+	DeleteSigningKey(ctx context.Context, tenant, id string, e *Event) error
 }
 
 // Sealed is a sealed secret and the name of the data key that opens it.

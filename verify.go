@@ -35,7 +35,7 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 		return d.deny(reason), nil
 	}
 	scheme := a.schemes[i]
-	rec, named, err := a.lookup(ctx, cred.KeyID, i)
+	rec, named, err := a.lookup(ctx, r.Tenant, cred.KeyID, i)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -53,17 +53,18 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	if !cred.fresh(d.Time) {
 		return d.deny(ReasonStaleCredential), nil
 	}
-	if reason := rec.Key.usable(&rec.Principal, d.Time); reason != 0 {
+	d.Deprecated, d.Sunset = rec.Key.ending(m, d.Time)
+	if reason := rec.Key.usable(&rec.Principal, rec.Tenant.State, d.Time); reason != 0 {
 		return d.deny(reason), nil
 	}
 	if reason, err := a.claim(ctx, &rec.Key, &cred); reason != 0 || err != nil {
 		return d.stop(reason, err)
 	}
-	if reason := rec.Key.permits(r, d.Scheme); reason != 0 {
+	if reason := rec.Key.permits(r, scheme); reason != 0 {
 		return d.deny(reason), nil
 	}
-	if wait, err := a.take(ctx, &rec.Key); wait != 0 || err != nil {
-		d.RetryAfter = wait
+	if d.Limit, err = a.take(ctx, rec, r.Cost); d.Limit.RetryAfter != 0 || err != nil {
+		d.RetryAfter = d.Limit.RetryAfter
 		return d.stop(ReasonRateLimited, err)
 	}
 	d.Granted = true
@@ -115,14 +116,18 @@ func (a *Authority) extract(r *Request) (int, Credential, Reason) {
 }
 
 // lookup reads the record of a key id, and returns the id of the key that it names. For
-// an unknown id it returns the decoy of the scheme, and named is empty.
-func (a *Authority) lookup(ctx context.Context, keyID string, scheme int) (rec *Record, named string, err error) {
+// an unknown id, and for one of another tenant than the one asked for, it returns the decoy
+// of the scheme, and named is empty.
+func (a *Authority) lookup(ctx context.Context, tenant, keyID string, scheme int) (rec *Record, named string, err error) {
 	rec, err = a.store.Lookup(ctx, keyID)
 	switch {
 	case err == nil:
 		if a.sample.Load() == nil {
 			id := rec.Key.ID
 			a.sample.CompareAndSwap(nil, &id)
+		}
+		if tenant != "" && tenant != rec.Key.Tenant {
+			return &a.decoys[scheme], "", nil
 		}
 		return rec, rec.Key.ID, nil
 	case errors.Is(err, ErrNotFound):
@@ -204,20 +209,17 @@ func (a *Authority) claim(ctx context.Context, k *Key, c *Credential) (Reason, e
 	return 0, nil
 }
 
-// take charges the key's limits. wait is how long until a refused request can
-// succeed; zero means admitted.
-func (a *Authority) take(ctx context.Context, k *Key) (wait time.Duration, err error) {
-	if len(k.Limits) == 0 {
-		return 0, nil
+// take charges the limits of the key, its principal and its tenant. The standing's
+// RetryAfter is how long until a refused request can succeed; zero means admitted.
+func (a *Authority) take(ctx context.Context, rec *Record, cost int64) (Standing, error) {
+	if len(rec.Key.Limits) == 0 && len(rec.Principal.Limits) == 0 && len(rec.Tenant.Limits) == 0 {
+		return Standing{}, nil
 	}
-	ok, wait, err := a.limiter.Take(ctx, "key/"+k.ID, k.Limits)
+	s, err := a.limiter.Charge(ctx, rec.charges(make([]Charge, 0, 3), max(cost, 1)))
 	if err != nil {
-		return 0, dependency("take limit", err)
+		return Standing{}, dependency("take limit", err)
 	}
-	if ok {
-		return 0, nil
-	}
-	return max(wait, 1), nil
+	return s, nil
 }
 
 // dependency says which attempt failed, keeping what a filling said of it.

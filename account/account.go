@@ -31,6 +31,7 @@ type Account struct {
 	Data     string // free JSON text of the front end; empty: none
 	Referral string // id of the account that referred it; empty: none
 	Labels   []Label
+	Limits   []gatehouse.Limit // of all its keys together; empty: none
 
 	PasswordHash string // PHC text; empty: no password, so no sign-in
 	OTP          bool   // the second factor is on
@@ -48,7 +49,7 @@ type Account struct {
 func (a *Account) Principal() gatehouse.Principal {
 	return gatehouse.Principal{
 		ID: a.ID, Tenant: a.Tenant, Kind: a.Kind, UID: a.UID, Email: a.Email, Username: a.Username,
-		Role: a.Role, Level: a.Level, State: a.State, Referral: a.Referral, SecondFactor: a.OTP, Version: a.Version,
+		Role: a.Role, Level: a.Level, State: a.State, Referral: a.Referral, SecondFactor: a.OTP, Limits: a.Limits, Version: a.Version,
 	}
 }
 

@@ -36,6 +36,8 @@ const (
 	VerbAccountConfirm  = "account.confirm"
 	VerbAccountUpdate   = "account.update"
 	VerbAccountState    = "account.state"
+	VerbAccountLimits   = "account.limits"
+	VerbAccountRole     = "account.role" // role, level or both
 	VerbAccountDelete   = "account.delete"
 	VerbLabelSet        = "label.set"
 	VerbLabelDelete     = "label.delete"
@@ -78,7 +80,7 @@ type Config struct {
 //
 // Every verb that changes takes the actor that wants it. An actor of the kind account
 // reaches its own account only; the account of another is [gatehouse.ErrNotFound] to
-// it. Operators and the system reach all. A door that lets an administrator act passes
+// it. Operators, the system and actors that reach everyone reach all. A door that lets an administrator act passes
 // the kind operator with the administrator's account id. The zero kind and another
 // tenant's actors are [gatehouse.ErrForbidden].
 //
@@ -152,6 +154,13 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// In returns the directory of another tenant, on the same parts.
+func (d *Directory) In(tenant string) *Directory {
+	other := *d
+	other.c.Tenant = tenant
+	return &other
+}
+
 // now is the current time in the precision that stores keep.
 func (d *Directory) now() time.Time { return d.c.Now().UTC().Truncate(time.Microsecond) }
 
@@ -197,7 +206,8 @@ func (d *Directory) admitManager(actor gatehouse.Actor) (gatehouse.Actor, error)
 }
 
 func manages(a gatehouse.Actor) bool {
-	return a.Kind == gatehouse.ActorOperator || a.Kind == gatehouse.ActorSystem
+	return a.Kind == gatehouse.ActorOperator || a.Kind == gatehouse.ActorSystem ||
+		a.Everyone && (a.Kind == gatehouse.ActorAccount || a.Kind == gatehouse.ActorKey)
 }
 
 // as is the actor once it has proven to be the holder of the account.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -118,23 +119,27 @@ type NewAccount struct {
 	// State is where the account begins; empty: where it is without labels. A service
 	// account has its owner's state, and without an owner begins as pending.
 	State    gatehouse.PrincipalState
-	Password gatehouse.Secret // empty: none, so no sign-in; never for a service account
-	Ticket   *Ticket          // spent with it; nil: none
-	Labels   []Label          // set with it; they move neither state nor level. Key and Value as of SetLabel
+	Password gatehouse.Secret  // empty: none, so no sign-in; never for a service account
+	Ticket   *Ticket           // spent with it; nil: none
+	Labels   []Label           // set with it; they move neither state nor level. Key and Value as of SetLabel
+	Limits   []gatehouse.Limit // of all its keys together; empty: none
 }
 
 // CreateAccount makes an account on behalf of an operator or the system; anyone else
 // gets gatehouse.ErrForbidden.
 //
 // Errors: *gatehouse.InvalidError with the field kind, email, username, state, owner
-// ("unknown", "invalid") or password ("invalid": of a service account);
+// ("unknown", "invalid"), limits or password ("invalid": of a service account);
 // *[PasswordError], *[TakenError], [ErrSpent].
 func (d *Directory) CreateAccount(ctx context.Context, actor gatehouse.Actor, n NewAccount) (Account, error) {
 	actor, err := d.admitManager(actor)
 	if err != nil {
 		return Account{}, err
 	}
-	a := Account{Kind: n.Kind, Username: n.Username, Owner: n.Owner, Role: n.Role, Level: n.Level, State: n.State, Labels: n.Labels}
+	a := Account{Kind: n.Kind, Username: n.Username, Owner: n.Owner, Role: n.Role, Level: n.Level, State: n.State, Labels: n.Labels, Limits: slices.Clone(n.Limits)}
+	if err := gatehouse.CheckLimits(n.Limits); err != nil {
+		return Account{}, err
+	}
 	if a.Kind == gatehouse.PrincipalInvalid {
 		a.Kind = gatehouse.PrincipalAccount
 	}
@@ -221,11 +226,11 @@ func (d *Directory) insert(ctx context.Context, actor gatehouse.Actor, a Account
 		if addressless {
 			a.Email = lowerASCII(strings.TrimPrefix(ownerUID+"+"+a.UID, "+") + "@" + d.c.Domain)
 		}
-		event := d.succeeded(actor, VerbAccountCreate, a.ID,
-			gatehouse.Change{Field: "uid", After: a.UID},
-			gatehouse.Change{Field: "role", After: a.Role},
-			gatehouse.Change{Field: "state", After: string(a.State)})
-		err := d.c.Store.InsertAccount(ctx, &a, take, event)
+		changes := []gatehouse.Change{{Field: "uid", After: a.UID}, {Field: "role", After: a.Role}, {Field: "state", After: string(a.State)}}
+		if len(a.Limits) > 0 {
+			changes = append(changes, gatehouse.Change{Field: "limits", After: limitsText(a.Limits)})
+		}
+		err := d.c.Store.InsertAccount(ctx, &a, take, d.succeeded(actor, VerbAccountCreate, a.ID, changes...))
 		if err == nil {
 			return a, nil
 		}

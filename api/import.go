@@ -5,11 +5,11 @@ package api
 
 import "time"
 
-// Import asks to take over keys that another system issued, at most 500: all of them,
+// Import asks to take over keys that another system issued, at most 1,000: all of them,
 // or none where one is refused. Doing it again changes nothing.
 type Import struct {
 	Scheme string `json:"scheme"`
-	DryRun bool   `json:"dry_run,omitempty"` // only tell what would become of them
+	DryRun bool   `json:"dry_run,omitempty" doc:"only tell what would become of them"`
 
 	// ExistingOwners lets keys go to ordinary accounts that no import has made; without it
 	// they are refused.
@@ -24,40 +24,40 @@ type Import struct {
 // has made it for the same Origin, or by ExistingOwners; never where its role is not
 // "member", or where it may act and State says that the owner may not.
 type ImportOwner struct {
-	Email    string `json:"email"`              // or the uid of an account that is there
-	Username string `json:"username,omitempty"` // left out where it is taken or our rules refuse it
-	State    string `json:"state,omitempty"`    // of a new account; default "active"
-	Origin   string `json:"origin,omitempty"`   // names the owner in the other system, such as "shield:17"
+	Email    string `json:"email" doc:"or the uid of an account that is there"`
+	Username string `json:"username,omitempty" doc:"left out where it is taken or our rules refuse it"`
+	State    string `json:"state,omitempty" doc:"of a new account; default 'active'"`
+	Origin   string `json:"origin,omitempty" doc:"names the owner in the other system, such as 'shield:17'"`
 }
 
 // ImportKey is one key with what checks it: a secret, or a hash of one.
 type ImportKey struct {
 	ID       string     `json:"kid"`
-	Owner    string     `json:"owner"` // email of one of the owners
+	Owner    string     `json:"owner" doc:"email of one of the owners"`
 	Name     string     `json:"name,omitempty"`
 	Prefix   string     `json:"prefix,omitempty"`
 	Scopes   []string   `json:"scopes"`
 	Secret   string     `json:"secret,omitempty"`
 	Hash     []byte     `json:"hash,omitempty"`
-	HashName string     `json:"hash_name,omitempty"` // such as "sha-512"; empty: SHA-256
+	HashName string     `json:"hash_name,omitempty" doc:"such as 'sha-512'; empty: SHA-256"`
 	Created  *time.Time `json:"created,omitempty"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
 	Expires  *time.Time `json:"expires,omitempty"`
-	Unused   int64      `json:"unused_s,omitempty"` // seconds it may lie unused; 0: for ever
+	Unused   int64      `json:"unused_s,omitempty" doc:"seconds it may lie unused; 0: for ever"`
 }
 
 // Imported is the answer to an Import.
 type Imported struct {
 	Written bool     `json:"written"`
-	Owners  []string `json:"new_owners,omitempty"` // for whom accounts were made, or would be
+	Owners  []string `json:"new_owners,omitempty" doc:"for whom accounts were made, or would be" nullable:"false"`
 	// Existing are the accounts that were there already and were no import's.
-	Existing []string      `json:"existing_owners,omitempty"`
-	Keys     []ImportedKey `json:"keys"` // in the order asked
+	Existing []string      `json:"existing_owners,omitempty" nullable:"false"`
+	Keys     []ImportedKey `json:"keys" doc:"in the order asked" nullable:"false"`
 }
 
 // ImportedKey is what became of one key.
 type ImportedKey struct {
 	ID      string `json:"kid"`
-	Outcome string `json:"outcome"`           // "new", "same" (imported before) or "refused"
-	Problem string `json:"problem,omitempty"` // why it was refused
+	Outcome string `json:"outcome" doc:"'new', 'same' (imported before) or 'refused'" enum:"new,same,refused"`
+	Problem string `json:"problem,omitempty" doc:"why it was refused"`
 }

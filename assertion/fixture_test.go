@@ -105,6 +105,29 @@ func (s *store) InsertSigningKey(ctx context.Context, k *gatehouse.SigningKey, e
 	return nil
 }
 
+func (s *store) RetireSigningKey(ctx context.Context, tenant, id string, retires time.Time, e *gatehouse.Event) error {
+	return s.edit(ctx, id, e, func(i int) { s.rows[i].Retires = retires })
+}
+
+func (s *store) DeleteSigningKey(ctx context.Context, tenant, id string, e *gatehouse.Event) error {
+	return s.edit(ctx, id, e, func(i int) { s.rows = slices.Delete(s.rows, i, i+1) })
+}
+
+func (s *store) edit(ctx context.Context, id string, e *gatehouse.Event, change func(i int)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := cmp.Or(s.fail, ctx.Err()); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(s.rows, func(r gatehouse.SigningKey) bool { return r.ID == id })
+	if i < 0 {
+		return gatehouse.ErrNotFound
+	}
+	change(i)
+	s.events = append(s.events, *e)
+	return nil
+}
+
 func (s *store) failWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

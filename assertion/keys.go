@@ -6,7 +6,6 @@ package assertion
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -48,6 +47,10 @@ type KeysConfig struct {
 	// active RS256 key for as long as it is configured. Empty: none.
 	ImportRSA []byte
 
+	// Every is how long a key signs until the next takes its place, an hour at least.
+	// Zero: until somebody calls [Keys.Rotate].
+	Every time.Duration
+
 	Now    func() time.Time // nil: time.Now
 	Logger *slog.Logger     // nil: silent
 }
@@ -60,6 +63,7 @@ type Keys struct {
 	tenant string
 	now    func() time.Time
 	log    *slog.Logger
+	every  time.Duration
 	prefer string // id of the imported key; empty: the newest is active
 
 	set atomic.Pointer[keySet]
@@ -71,6 +75,8 @@ type Keys struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	rotating sync.Mutex // held while next keys are made
 
 	mu      sync.Mutex // guards the rest
 	making  map[string]*making
@@ -89,12 +95,12 @@ type making struct {
 // caller must call [Keys.Close].
 //
 // An algorithm that is not known, or an import that cannot be used, is a
-// *[gatehouse.InvalidError] with field "algorithms" or "import_rsa". A store or sealer
-// that fails, and a stored key that does not open, gives an error that wraps
+// *[gatehouse.InvalidError] with field "algorithms" or "import_rsa", and a time between
+// rotations that is too short one with field "every". A store or sealer that fails, and a stored key that does not open, gives an error that wraps
 // [gatehouse.ErrUnavailable].
 func OpenKeys(ctx context.Context, c KeysConfig) (*Keys, error) {
 	k := &Keys{
-		store: c.Store, sealer: c.Sealer, tenant: c.Tenant, now: c.Now, log: c.Logger,
+		store: c.Store, sealer: c.Sealer, tenant: c.Tenant, now: c.Now, log: c.Logger, every: c.Every,
 		loading: make(chan struct{}, 1),
 		making:  make(map[string]*making),
 		pending: make(map[string]privateKey),
@@ -117,6 +123,9 @@ func OpenKeys(ctx context.Context, c KeysConfig) (*Keys, error) {
 		if !known(alg) {
 			return nil, &gatehouse.InvalidError{Field: "algorithms", Problem: "only ES256 and RS256 are known"}
 		}
+	}
+	if c.Every != 0 && c.Every < leastEvery {
+		return nil, &gatehouse.InvalidError{Field: "every", Problem: "shorter than an hour"}
 	}
 	if err := k.load(ctx, 0); err != nil {
 		return nil, err
@@ -153,8 +162,9 @@ func (k *Keys) Close() {
 
 // JWKS returns the public keys as a JWK set (RFC 7517) with use, alg and kid, newest
 // first, and a strong entity tag for it (RFC 9110 section 8.8.3), quotes included. It
-// lists the keys there are: one that is being made follows when it is stored, one that
-// has retired stays for a day. The bytes are shared and must not be changed.
+// lists the keys there are: one that is being made follows when it is stored, the next one
+// is there before it signs, one that has retired stays for a day. Consumers may keep it for
+// [MaxAge]. The bytes are shared and must not be changed.
 func (k *Keys) JWKS() (set []byte, etag string) {
 	s := k.set.Load()
 	return s.jwks, s.etag
@@ -220,72 +230,13 @@ func (k *Keys) refresh() {
 		case <-t.C:
 		}
 		ctx, cancel := context.WithTimeout(k.ctx, storeTimeout)
-		if err := k.load(ctx, 0); err != nil && k.ctx.Err() == nil {
+		err := k.load(ctx, 0)
+		if err == nil {
+			err = k.tend(ctx)
+		}
+		if err != nil && k.ctx.Err() == nil {
 			k.log.Warn("signing keys not refreshed", "error", err)
 		}
 		cancel()
 	}
-}
-
-// load reads the stored keys unless the last attempt is younger than maxAge; then it
-// returns what that one returned. Its errors wrap gatehouse.ErrUnavailable.
-func (k *Keys) load(ctx context.Context, maxAge time.Duration) error {
-	select {
-	case k.loading <- struct{}{}:
-	case <-ctx.Done():
-		return gatehouse.Unavailable("load signing keys", ctx.Err())
-	}
-	defer func() { <-k.loading }()
-	now := k.now()
-	if now.Sub(k.loadedAt).Abs() < maxAge {
-		return k.loadErr
-	}
-	set, err := k.read(ctx, now)
-	if err != nil {
-		err = unavailable("load signing keys", err)
-		// A caller who gave up says nothing about the store.
-		if ctx.Err() == nil {
-			k.loadedAt, k.loadErr = now, err
-		}
-		return err
-	}
-	k.loadedAt, k.loadErr = now, nil
-	k.set.Store(set)
-	return nil
-}
-
-// read makes the set of what is stored. A key that is loaded already is not opened
-// again.
-func (k *Keys) read(ctx context.Context, now time.Time) (*keySet, error) {
-	rows, err := k.store.SigningKeys(ctx, k.tenant)
-	if err != nil {
-		return nil, err
-	}
-	old := k.set.Load()
-	var keys []*signingKey
-	for i := range rows {
-		row := &rows[i]
-		// A newer version may store algorithms that this one cannot use.
-		if !known(row.Algorithm) {
-			continue
-		}
-		sk := old.find(row.ID)
-		if sk == nil {
-			if sk, err = k.open(ctx, row); err != nil {
-				return nil, fmt.Errorf("open signing key %s: %w", row.ID, err)
-			}
-		}
-		if sk = sk.with(row); sk.published(now) {
-			keys = append(keys, sk)
-		}
-	}
-	return newKeySet(keys)
-}
-
-// unavailable wraps cause as gatehouse.Unavailable does, once.
-func unavailable(what string, cause error) error {
-	if errors.Is(cause, gatehouse.ErrUnavailable) {
-		return fmt.Errorf("%s: %w", what, cause)
-	}
-	return gatehouse.Unavailable(what, cause)
 }

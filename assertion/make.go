@@ -35,7 +35,7 @@ func (k *Keys) make(ctx context.Context, alg string) (*signingKey, error) {
 		return nil, err
 	}
 	if k.active(alg) == nil {
-		if err := k.insert(ctx, alg, private, "signing_key.create"); err != nil {
+		if err := k.insert(ctx, k.system(), alg, private, "signing_key.create", time.Time{}); err != nil {
 			return nil, unavailable(what, err)
 		}
 		if err := k.load(ctx, 0); err != nil {
@@ -59,12 +59,7 @@ func (k *Keys) generate(alg string) (privateKey, error) {
 	if private != nil {
 		return private, nil
 	}
-	var err error
-	if alg == RS256 {
-		private, err = rsa.GenerateKey(rand.Reader, minRSABits)
-	} else {
-		private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	}
+	private, err := newPrivateKey(alg)
 	if err != nil {
 		return nil, err
 	}
@@ -72,6 +67,13 @@ func (k *Keys) generate(alg string) (privateKey, error) {
 	k.pending[alg] = private
 	k.mu.Unlock()
 	return private, nil
+}
+
+func newPrivateKey(alg string) (privateKey, error) {
+	if alg == RS256 {
+		return rsa.GenerateKey(rand.Reader, minRSABits)
+	}
+	return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 }
 
 // importRSA makes the configured key the active one, and stores it where it is new.
@@ -85,7 +87,7 @@ func (k *Keys) importRSA(ctx context.Context, text []byte) error {
 		return fmt.Errorf("import RSA key: %w", err)
 	}
 	if k.set.Load().find(sk.id) == nil {
-		if err := k.insert(ctx, RS256, private, "signing_key.import"); err != nil {
+		if err := k.insert(ctx, k.system(), RS256, private, "signing_key.import", time.Time{}); err != nil {
 			return unavailable("import RSA key", err)
 		}
 		if err := k.load(ctx, 0); err != nil {
@@ -127,9 +129,9 @@ func parseRSA(text []byte) (*rsa.PrivateKey, error) {
 	return private, nil
 }
 
-// insert seals and stores a key. That it is stored already is no error: an earlier
-// attempt may have succeeded without hearing of it.
-func (k *Keys) insert(ctx context.Context, alg string, private privateKey, verb string) error {
+// insert seals and stores a key that signs from a time on, zero for at once. That it is
+// stored already is no error: an earlier attempt may have succeeded without hearing of it.
+func (k *Keys) insert(ctx context.Context, actor gatehouse.Actor, alg string, private privateKey, verb string, signs time.Time) error {
 	sk, err := newSigningKey(alg, private)
 	if err != nil {
 		return err
@@ -148,10 +150,13 @@ func (k *Keys) insert(ctx context.Context, alg string, private privateKey, verb 
 		return fmt.Errorf("seal signing key: %w", err)
 	}
 	now := k.now().UTC().Truncate(time.Microsecond)
-	row := &gatehouse.SigningKey{ID: sk.id, Tenant: k.tenant, Algorithm: alg, Private: sealed, Public: public, Created: now}
-	actor := gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: k.tenant}
-	event := gatehouse.NewEvent(actor, now, verb, sk.id, gatehouse.OutcomeSucceeded, gatehouse.Change{Field: "algorithm", After: alg})
-	if err := k.store.InsertSigningKey(ctx, row, event); err != nil && !errors.Is(err, gatehouse.ErrExists) {
+	signs = signs.UTC().Truncate(time.Microsecond)
+	row := &gatehouse.SigningKey{ID: sk.id, Tenant: k.tenant, Algorithm: alg, Private: sealed, Public: public, Created: now, Signs: signs}
+	changes := []gatehouse.Change{{Field: "algorithm", After: alg}}
+	if !signs.IsZero() {
+		changes = append(changes, gatehouse.Change{Field: "signs", After: signs.Format(time.RFC3339)})
+	}
+	if err := k.store.InsertSigningKey(ctx, row, k.event(actor, verb, sk.id, changes...)); err != nil && !errors.Is(err, gatehouse.ErrExists) {
 		return fmt.Errorf("store signing key: %w", err)
 	}
 	return nil

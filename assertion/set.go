@@ -40,6 +40,8 @@ type signingKey struct {
 	private privateKey
 	header  string // the Default profile's JOSE header, encoded
 	created time.Time
+	begins  time.Time // when it begins to sign
+	planned bool      // it was made to succeed another
 	retires time.Time // zero: not planned
 }
 
@@ -84,16 +86,28 @@ func thumbprint(public crypto.PublicKey) (string, error) {
 // with returns the key with the row's times.
 func (sk *signingKey) with(row *gatehouse.SigningKey) *signingKey {
 	c := *sk
-	c.created, c.retires = row.Created, row.Retires
+	c.created, c.begins, c.retires = row.Created, row.Created, row.Retires
+	if c.planned = !row.Signs.IsZero(); c.planned {
+		c.begins = row.Signs
+	}
 	return &c
 }
 
-func (sk *signingKey) signs(now time.Time) bool {
-	return sk.retires.IsZero() || now.Before(sk.retires)
+func (sk *signingKey) retired(now time.Time) bool {
+	return !sk.retires.IsZero() && !now.Before(sk.retires)
 }
+
+// waits reports whether the key shall sign later.
+func (sk *signingKey) waits(now time.Time) bool { return now.Before(sk.begins) && !sk.retired(now) }
 
 func (sk *signingKey) published(now time.Time) bool {
 	return sk.retires.IsZero() || now.Before(sk.retires.Add(keepRetired))
+}
+
+// after reports whether sk signs in place of other, once both may. Nodes that made keys at
+// the same moment must agree.
+func (sk *signingKey) after(other *signingKey) bool {
+	return cmp.Or(sk.begins.Compare(other.begins), sk.created.Compare(other.created), cmp.Compare(other.id, sk.id)) > 0
 }
 
 // sign makes the compact JWS (RFC 7515 section 7.1) of claims under an encoded header.
@@ -119,9 +133,10 @@ func (sk *signingKey) sign(header string, claims any) (string, error) {
 
 // keySet is what was stored at one moment. The zero value holds no key.
 type keySet struct {
-	keys []*signingKey // newest first
-	jwks []byte
-	etag string
+	keys    []*signingKey // newest first
+	jwks    []byte
+	etag    string
+	expired []string // ids of stored keys that are published no more
 }
 
 func newKeySet(keys []*signingKey) (*keySet, error) {
@@ -150,21 +165,35 @@ func (s *keySet) find(id string) *signingKey {
 	return nil
 }
 
-// active returns the key that signs: the preferred one, else the newest; nil: none.
+// active returns the key that signs: the preferred one, else the one that began last; nil:
+// none. One that waits signs before its time only where there is no other.
 func (s *keySet) active(alg, prefer string, now time.Time) *signingKey {
-	var newest *signingKey
+	var last, first *signingKey // of those that began, and of those that wait
 	for _, sk := range s.keys {
-		if sk.alg != alg || !sk.signs(now) {
-			continue
-		}
-		if sk.id == prefer {
+		switch {
+		case sk.alg != alg || sk.retired(now):
+		case sk.id == prefer:
 			return sk
-		}
-		if newest == nil {
-			newest = sk
+		case sk.waits(now):
+			if first == nil || sk.begins.Before(first.begins) {
+				first = sk
+			}
+		case last == nil || sk.after(last):
+			last = sk
 		}
 	}
-	return newest
+	return cmp.Or(last, first)
+}
+
+// successor returns the key that was made to succeed sk, the first of several; nil: none.
+func (s *keySet) successor(sk *signingKey) *signingKey {
+	var next *signingKey
+	for _, other := range s.keys {
+		if other.alg == sk.alg && other.planned && other.after(sk) && (next == nil || other.begins.Before(next.begins)) {
+			next = other
+		}
+	}
+	return next
 }
 
 // publics returns the public keys whose signatures count.

@@ -5,7 +5,6 @@ package client
 
 import (
 	"context"
-	"net/http"
 	"net/url"
 
 	"github.com/seed14544106/gatehouse/api"
@@ -13,36 +12,36 @@ import (
 
 // Keyring reads the keyring. It holds no key material.
 func (c *Client) Keyring(ctx context.Context) (out api.Keyring, err error) {
-	err = c.call(ctx, http.MethodGet, "/v1/keyring", nil, &out)
+	err = c.read(ctx, "/v1/keyring", &out)
 	return out, err
 }
 
 // AddKeyringKey adds a KEK or pepper.
 func (c *Client) AddKeyringKey(ctx context.Context, n api.NewKeyringKey) (out api.KeyringKey, err error) {
-	err = c.call(ctx, http.MethodPost, "/v1/keyring/keys", n, &out)
+	err = c.once(ctx, "/v1/keyring/keys", n, &out)
 	return out, err
 }
 
 // SetPrimaryKeyringKey makes a KEK or pepper the one that new things are made with.
 func (c *Client) SetPrimaryKeyringKey(ctx context.Context, id string) (out api.KeyringKey, err error) {
-	err = c.call(ctx, http.MethodPost, "/v1/keyring/keys/"+url.PathEscape(id)+"/primary", struct{}{}, &out)
+	err = c.once(ctx, "/v1/keyring/keys/"+url.PathEscape(id)+"/primary", struct{}{}, &out)
 	return out, err
 }
 
 // RetireKeyringKey removes a KEK or pepper that nothing refers to, and returns the rest.
 func (c *Client) RetireKeyringKey(ctx context.Context, id string) (out api.Keyring, err error) {
-	err = c.call(ctx, http.MethodPost, "/v1/keyring/keys/"+url.PathEscape(id)+"/retire", struct{}{}, &out)
+	err = c.once(ctx, "/v1/keyring/keys/"+url.PathEscape(id)+"/retire", struct{}{}, &out)
 	return out, err
 }
 
 // Rewrap begins to bring everything under the primary KEK, where it is not under way.
 func (c *Client) Rewrap(ctx context.Context) (out api.Rewrap, err error) {
-	err = c.call(ctx, http.MethodPost, "/v1/keyring/rewrap", struct{}{}, &out)
+	err = c.once(ctx, "/v1/keyring/rewrap", struct{}{}, &out)
 	return out, err
 }
 
 // RewrapProgress reads how far a rewrap has come.
 func (c *Client) RewrapProgress(ctx context.Context) (out api.Rewrap, err error) {
-	err = c.call(ctx, http.MethodGet, "/v1/keyring/rewrap", nil, &out)
+	err = c.read(ctx, "/v1/keyring/rewrap", &out)
 	return out, err
 }

@@ -94,6 +94,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *House, err error) {
 	if err != nil {
 		return nil, err
 	}
+	store.SignChain(keyring.Derive("audit-chain"))
 	sealer, err := seal.NewSealer(ctx, keyring, store, time.Now)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,15 @@ func Open(ctx context.Context, dir string, o Options) (_ *House, err error) {
 		return nil, err
 	}
 	h.closers = append(h.closers, replay.Close)
-	if err := h.openAuthority(ctx, &o, store, keyring, sealer, replay); err != nil {
+	limiter, err := data.Limiter()
+	if err != nil {
+		return nil, err
+	}
+	h.closers = append(h.closers, limiter.Close)
+	if doubt := limiter.Doubt(); doubt != "" {
+		h.log.Warn("limits begin full", "why", doubt)
+	}
+	if err := h.openAuthority(ctx, &o, store, keyring, sealer, replay, limiter); err != nil {
 		return nil, err
 	}
 	if err := h.openAccounts(store, keyring, sealer); err != nil {
@@ -122,14 +131,14 @@ func reach(o *Options) (early, late time.Duration) {
 	return early, late
 }
 
-func (h *House) openAuthority(ctx context.Context, o *Options, store *sqlite.DB, kr *seal.Keyring, sealer *seal.Sealer, replay *memory.Replay) (err error) {
+func (h *House) openAuthority(ctx context.Context, o *Options, store *sqlite.DB, kr *seal.Keyring, sealer *seal.Sealer, replay *memory.Replay, limiter *memory.Limiter) (err error) {
 	h.uses = observe.NewUses(store, observe.New("embedded"))
 	watch := observe.Each{h.uses}
 	if o.Observer != nil {
 		watch = append(watch, o.Observer)
 	}
 	h.Authority, err = gatehouse.New(ctx, gatehouse.Config{
-		Store: store, Sealer: sealer, Replay: replay, Limiter: memory.NewLimiter(0, nil), Observer: watch,
+		Store: store, Sealer: sealer, Replay: replay, Limiter: limiter, Observer: watch,
 		Schemes: []gatehouse.Scheme{bearer.New(kr), barong.New(o.Barong), shield.New(o.Shield), httpsig.New(o.HTTPSig)},
 	})
 	return err

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -65,7 +64,7 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, d *Denial) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if d.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((d.RetryAfter+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", seconds(d.RetryAfter))
 	}
 	if d.hangUp && r.ProtoMajor == 1 {
 		h.Set("Connection", "close")

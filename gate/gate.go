@@ -46,6 +46,9 @@ const (
 // such as by Request.FormValue: where a form was read, such a request is denied, 400
 // bad_body. Who reads a body without a trace makes it an empty one.
 //
+// The answer tells a client how its tightest limit stands, and that its secret or key is
+// about to end: see [Announce].
+//
 // A CORS preflight carries no credential, so it is denied like every other request
 // without one, unless a rule says that its route is open, such as "OPTIONS /".
 type Gate struct {
@@ -167,7 +170,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	}
 	q := gatehouse.Request{
 		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header),
-		Need: rule.need, NeedAny: rule.any,
+		Need: rule.need, NeedAny: rule.any, Cost: rule.Cost(),
 	}
 	body, denial := g.supply(r, &q)
 	defer body.release()
@@ -183,8 +186,10 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		}
 		g.refuse(w, r, unavailable("A part that is needed does not answer"))
 	case !d.Granted:
+		Announce(w.Header(), &d)
 		g.refuse(w, r, denialOf(d.Reason).because(&d, rule))
 	default:
+		Announce(w.Header(), &d)
 		ctx := context.WithValue(gatehouse.NewContext(r.Context(), &d), grantKey{}, grant{g.verifier, &d})
 		next.ServeHTTP(w, body.giveBack(g.without(r, true)).WithContext(ctx))
 	}

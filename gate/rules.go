@@ -25,7 +25,10 @@ type Rules map[string]Rule
 type Rule struct {
 	kind      ruleKind
 	need, any gatehouse.Scopes
+	cost      int64 // zero: 1
 }
+
+const maxCost = 1_000_000
 
 type ruleKind uint8
 
@@ -53,6 +56,15 @@ func AnyKey() Rule { return Rule{kind: ruleKey} }
 // Open demands nothing. Handlers then see a credential as it came, unchecked.
 func Open() Rule { return Rule{kind: ruleOpen} }
 
+// Costs returns the rule with what a request costs under limits and quotas; at least 1.
+func (r Rule) Costs(cost int64) Rule {
+	r.cost = cost
+	return r
+}
+
+// Cost is what a request costs under limits and quotas.
+func (r Rule) Cost() int64 { return max(r.cost, 1) }
+
 // Open reports whether the rule demands no credential.
 func (r Rule) Open() bool { return r.kind == ruleOpen }
 
@@ -66,6 +78,9 @@ func (r Rule) met(has gatehouse.Scopes) bool { return has.Covers(r.need) && has.
 func (r Rule) check() error {
 	if r.kind == ruleNone || r.kind == ruleScopes && len(r.need)+len(r.any) == 0 {
 		return errors.New("demands nothing; say which scopes, or any key, or open")
+	}
+	if r.cost < 0 || r.cost > maxCost || r.cost != 0 && r.kind == ruleOpen {
+		return errors.New("a cost is 1 to 1,000,000, and of no open route")
 	}
 	for _, set := range []gatehouse.Scopes{r.need, r.any} {
 		if _, err := gatehouse.ParseScopes(set.Strings()); err != nil {

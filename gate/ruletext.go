@@ -19,6 +19,7 @@ import (
 //	"/api/admin/"         = { all = "admin", any = ["night", "day"] }
 //	"GET /api/me"         = { key = true }                # any valid key
 //	"GET /health"         = { open = true }               # no credential
+//	"POST /api/reports"   = { all = "reports", cost = 10 } # counts as ten requests under limits and quotas
 //
 // What demands nothing, such as an empty list, is an error. Errors name the pattern.
 // Whether the patterns can be read is found out by [Rules.Compile].
@@ -44,21 +45,25 @@ func parseRule(value any) (Rule, error) {
 		return All(need...), err
 	}
 	var rule Rule
+	_, costs := table["cost"]
+	alone := len(table) == 1 || len(table) == 2 && costs
 	for name, v := range table {
 		var err error
 		switch flag, _ := v.(bool); {
+		case name == "cost":
+			rule.cost, err = parseCost(v)
 		case name == "all":
 			rule.need, err = parseScopes(name, v)
 			rule.kind = ruleScopes
 		case name == "any":
 			rule.any, err = parseScopes(name, v)
 			rule.kind = ruleScopes
-		case name == "key" && flag && len(table) == 1:
-			rule = AnyKey()
-		case name == "open" && flag && len(table) == 1:
-			rule = Open()
+		case name == "key" && flag && alone:
+			rule.kind = ruleKey
+		case name == "open" && flag && alone:
+			rule.kind = ruleOpen
 		default:
-			err = &gatehouse.InvalidError{Field: name, Problem: `is none of all, any, key = true, open = true; the last two stand alone`}
+			err = &gatehouse.InvalidError{Field: name, Problem: `is none of all, any, key = true, open = true, cost; key and open stand without all and any`}
 		}
 		if err != nil {
 			return Rule{}, err
@@ -88,4 +93,16 @@ func parseScopes(field string, value any) (gatehouse.Scopes, error) {
 		return nil, &gatehouse.InvalidError{Field: field, Problem: "is no scope and no list of scopes, or an empty one"}
 	}
 	return gatehouse.ParseScopes(list)
+}
+
+// parseCost reads a cost: a whole number from 1.
+func parseCost(value any) (int64, error) {
+	n, ok := value.(int64)
+	if f, isFloat := value.(float64); isFloat { // as JSON has numbers
+		n, ok = int64(f), f == float64(int64(f))
+	}
+	if !ok || n < 1 || n > maxCost {
+		return 0, &gatehouse.InvalidError{Field: "cost", Problem: "is no number from 1 to 1,000,000"}
+	}
+	return n, nil
 }

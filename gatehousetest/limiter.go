@@ -21,13 +21,19 @@ import (
 //
 // What the suite holds a filling to, beyond the comment on the interface:
 //
-//   - A counter belongs to a key and the name of a limit. Keys are any bytes.
+//   - A counter belongs to a key, the subject of a charge, and to the name and the refill
+//     of a limit. Keys are any bytes.
 //   - In any span of time d a limit admits at most Burst + d × Count / Period.
-//   - The wait told with a refusal is the shortest one, up to a millisecond more.
+//   - A quota admits Count in each of its spans, also where the clock is set back from one
+//     span to the one before; and whatever the clock did, it is full when a span has begun
+//     of which nothing was used.
+//   - The wait told with a refusal is the shortest one, up to a millisecond more; so is the
+//     time until a limit is full.
 //   - A limit is the one passed with the call: a lower one is in force at once, and what
 //     was used up under another one never costs more than the new one used up.
 //   - A Refund that time has overtaken gives nothing.
-//   - A limit out of its range, or a name twice in one call, is an error.
+//   - A limit out of its range, a cost below zero, or a name twice for one subject in one
+//     call, is an error.
 //   - No limits admit.
 func Limiter(t *testing.T, open func(t *testing.T, now func() time.Time) gatehouse.Limiter) {
 	for _, row := range []struct {
@@ -53,6 +59,19 @@ func Limiter(t *testing.T, open func(t *testing.T, now func() time.Time) gatehou
 		{"no limits", limiterNone},
 		{"limits out of range", limiterInvalid},
 		{"many at once", limiterRace},
+		{"charge: the standing", chargeStanding},
+		{"charge: all subjects or none", chargeSubjects},
+		{"charge: the tightest limit", chargeTightest},
+		{"charge: the cost", chargeCost},
+		{"charge: out of range", chargeInvalid},
+		{"charge: many at once", chargeRace},
+		{"quota: to the end of the span", quotaSpan},
+		{"quota: the cost", quotaCost},
+		{"quota: beside a rate limit", quotaBesideRate},
+		{"quota: changes", quotaChange},
+		{"quota: refund", quotaRefund},
+		{"quota: the clock goes back", quotaClockBack},
+		{"quota: many at once", quotaRace},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -216,95 +235,6 @@ func limiterMany(t *testing.T, c *limiterCase) {
 	}
 	c.admits(t, 10, "k", limits...)
 	c.admits(t, 19, "k", limits[19]) // 10 of its 29 were charged
-}
-
-func limiterLower(t *testing.T, c *limiterCase) {
-	before, after := perMinute("l", 100, 100), perMinute("l", 10, 10)
-	c.admits(t, 100, "used up", before)
-	c.admits(t, 0, "used up", after)
-	c.clock.Advance(6 * time.Second)
-	c.admits(t, 1, "used up", after)
-
-	for range 50 {
-		c.take(t, "half", before)
-	}
-	admitted := 0
-	for range 50 {
-		if ok, _ := c.take(t, "half", after); ok {
-			admitted++
-		}
-	}
-	if admitted > 10 {
-		t.Errorf("%d admitted at once under a limit of 10", admitted)
-	}
-	c.clock.Advance(time.Minute)
-	c.admits(t, 10, "half", after)
-}
-
-func limiterRaise(t *testing.T, c *limiterCase) {
-	before := gatehouse.Limit{Name: "l", Count: 3, Period: 24 * time.Hour}
-	after := gatehouse.Limit{Name: "l", Count: 10, Period: time.Second}
-	c.admits(t, 3, "k", before)
-	ok, wait := c.take(t, "k", after)
-	if !ok && wait > time.Second/10+time.Millisecond {
-		t.Fatalf("retry after %v under 10 a second", wait)
-	}
-	c.clock.Advance(time.Second)
-	c.admits(t, 10, "k", after)
-}
-
-func limiterClockBack(t *testing.T, c *limiterCase) {
-	l := perMinute("l", 60, 5)
-	c.admits(t, 5, "k", l)
-	c.clock.Advance(-time.Hour)
-	c.admits(t, 0, "k", l)
-	if _, wait := c.take(t, "k", l); wait > time.Hour+time.Minute {
-		t.Errorf("retry after %v", wait)
-	}
-	c.clock.Advance(time.Hour + time.Minute)
-	c.admits(t, 5, "k", l)
-}
-
-func limiterRefund(t *testing.T, c *limiterCase) {
-	l := perMinute("l", 5, 5)
-	c.admits(t, 5, "k", l)
-	c.refund(t, "k", l)
-	c.admits(t, 1, "k", l)
-	for range 3 {
-		c.refund(t, "k", l)
-	}
-	c.admits(t, 3, "k", l)
-	c.refund(t, "other", l)
-	c.admits(t, 0, "k", l)
-	c.refund(t, "k", perMinute("other", 5, 5))
-	c.admits(t, 0, "k", l)
-}
-
-func limiterRefundAll(t *testing.T, c *limiterCase) {
-	narrow, wide := perMinute("narrow", 2, 2), perMinute("wide", 10, 10)
-	c.admits(t, 2, "k", narrow, wide)
-	c.refund(t, "k", narrow, wide)
-	c.admits(t, 9, "k", wide)
-	c.admits(t, 1, "k", narrow)
-	c.refund(t, "k")
-	c.admits(t, 0, "k", narrow)
-}
-
-func limiterRefundMore(t *testing.T, c *limiterCase) {
-	l := perMinute("l", 60, 5)
-	c.refund(t, "never taken", l)
-	c.admits(t, 5, "never taken", l)
-
-	c.take(t, "k", l)
-	for range 3 {
-		c.refund(t, "k", l)
-	}
-	c.admits(t, 5, "k", l)
-
-	c.take(t, "late", l)
-	c.clock.Advance(time.Hour)
-	c.refund(t, "late", l)
-	c.admits(t, 5, "late", l)
 }
 
 func limiterNone(t *testing.T, c *limiterCase) {

@@ -29,6 +29,9 @@ type AllStores interface {
 	gatehouse.UseStore
 	gatehouse.AttemptStore
 	gatehouse.AuditStore
+	gatehouse.ReceiptStore
+	gatehouse.TenantStore
+	gatehouse.RuleStore
 	gatehouse.DataKeyStore
 	gatehouse.SigningKeyStore
 	account.Store
@@ -65,6 +68,33 @@ func Store(t *testing.T, open func(t *testing.T) AllStores) {
 		{"list in every order", keyListOrders},
 		{"list in pages", keyListPages},
 		{"a context that has ended", keyContext},
+		{"deleted is final", keyDeleted},
+		{"find keys", findEverything},
+		{"find keys by several conditions", findTogether},
+		{"find keys by hostile text", findHostileText},
+		{"find keys as they are now", findChanged},
+		{"find keys while others are inserted", findWhileInserting},
+	})
+}
+
+// TenantStore is the suite of [gatehouse.TenantStore]. open is as for [Store].
+func TenantStore(t *testing.T, open func(t *testing.T) AllStores) {
+	runHouses(t, open, []houseTest{
+		{"a tenant is read as it was inserted", tenantRoundTrip},
+		{"the default tenant", tenantDefault},
+		{"a name that is taken", tenantTaken},
+		{"update what changed or is not there", tenantUpdateRefused},
+		{"removed is final", tenantRemoved},
+		{"a look-up knows the tenant", tenantLookup},
+		{"values that are none", tenantInvalid},
+	})
+}
+
+// RuleStore is the suite of [gatehouse.RuleStore]. open is as for [Store].
+func RuleStore(t *testing.T, open func(t *testing.T) AllStores) {
+	runHouses(t, open, []houseTest{
+		{"rules are read as they were put", rulesRoundTrip},
+		{"two puts at once", rulesRace},
 	})
 }
 
@@ -100,6 +130,8 @@ func AuditStore(t *testing.T, open func(t *testing.T) AllStores) {
 		{"list", eventList},
 		{"list by time", eventListByTime},
 		{"list in pages", eventListPages},
+		{"list from a cursor", eventListCursor},
+		{"the head of a chain", chainHead},
 	})
 }
 
@@ -115,6 +147,7 @@ func DataKeyStore(t *testing.T, open func(t *testing.T) AllStores) {
 func SigningKeyStore(t *testing.T, open func(t *testing.T) AllStores) {
 	runHouses(t, open, []houseTest{
 		{"signing keys are read as they were inserted", signingKeyRoundTrip},
+		{"retire and delete", signingKeyRetire},
 	})
 }
 
@@ -154,7 +187,7 @@ func Stores(t *testing.T, open func(t *testing.T) AllStores) {
 		name string
 		run  func(*testing.T, func(*testing.T) AllStores)
 	}{
-		{"Store", Store}, {"UseStore", UseStore}, {"AttemptStore", AttemptStore}, {"AuditStore", AuditStore}, {"DataKeyStore", DataKeyStore},
+		{"Store", Store}, {"TenantStore", TenantStore}, {"RuleStore", RuleStore}, {"UseStore", UseStore}, {"AttemptStore", AttemptStore}, {"AuditStore", AuditStore}, {"ReceiptStore", ReceiptStore}, {"DataKeyStore", DataKeyStore},
 		{"SigningKeyStore", SigningKeyStore}, {"AccountStore", AccountStore},
 	} {
 		t.Run(suite.name, func(t *testing.T) { suite.run(t, open) })

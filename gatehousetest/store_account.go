@@ -29,6 +29,7 @@ func accountRoundTrip(t *testing.T, h *house) {
 			a.Role, a.Level, a.State = text, -3, gatehouse.PrincipalLocked
 			a.Data, a.Referral, a.PasswordHash = text, text, text
 			a.Labels = []account.Label{{Key: text, Value: text, Scope: "private", Created: h.now(), Updated: h.now()}, {Key: "second", Scope: "public"}}
+			a.Limits = []gatehouse.Limit{{Name: text, Count: 10, Period: time.Minute, Burst: 3}, {Name: "week", Count: 7, Refill: gatehouse.RefillWeek}}
 			a.OTP, a.TOTPVersion, a.TOTP = true, 4, gatehouse.Sealed{Ref: text, Data: randomBytes(60)}
 			a.Version = 9 // not taken over
 		})
@@ -170,6 +171,7 @@ func accountUpdate(t *testing.T, h *house) {
 	a := h.account(t, func(a *account.Account) { a.Username, a.Labels = "before", []account.Label{{Key: "k"}} })
 	a.UID, a.Email, a.Username, a.Owner, a.Role, a.Level = name("uid"), name("mail"), "After", "owner-1", "admin", 7
 	a.State, a.Data, a.Referral, a.Labels = gatehouse.PrincipalBanned, "{}", "ref", nil
+	a.Limits = []gatehouse.Limit{{Name: "hour", Count: 7, Refill: gatehouse.RefillHour}}
 	a.PasswordHash, a.OTP, a.TOTP, a.TOTPVersion = "hash", true, gatehouse.Sealed{Ref: "r", Data: []byte{1}}, 2
 	a.Updated = h.now()
 	passed := a

@@ -6,6 +6,7 @@ package gatehousetest
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"testing"
@@ -143,6 +144,7 @@ func eventList(t *testing.T, h *house) {
 	var all []gatehouse.Event
 	for i, row := range []struct{ verb, subject string }{{"a", "s1"}, {"b", "s1"}, {"c", "s2"}, {"a", "s2"}, {"b", "s3"}} {
 		e := h.event(row.verb, row.subject)
+		e.Actor.ID = []string{"actor-1", "actor-2"}[i%2]
 		e.Outcome = []gatehouse.Outcome{gatehouse.OutcomeSucceeded, gatehouse.OutcomeFailed, gatehouse.OutcomeDenied}[i%3]
 		must(t, h.AppendEvent(t.Context(), e))
 		all = append(all, *e)
@@ -161,6 +163,9 @@ func eventList(t *testing.T, h *house) {
 		{"a verb that is no text", gatehouse.EventQuery{Verbs: []string{"a", "\xff"}}, []int{3, 0}},
 		{"verbs that are no text", gatehouse.EventQuery{Verbs: []string{"\x00", "\xff"}}, nil},
 		{"outcome", gatehouse.EventQuery{Outcome: gatehouse.OutcomeFailed}, []int{4, 1}},
+		{"actor", gatehouse.EventQuery{ActorID: "actor-2"}, []int{3, 1}},
+		{"an actor that is no text", gatehouse.EventQuery{ActorID: "\xff"}, nil},
+		{"actor and subject", gatehouse.EventQuery{ActorID: "actor-1", Subject: "s1"}, []int{0}},
 		{"subject and verb", gatehouse.EventQuery{Subject: "s2", Verbs: []string{"a"}}, []int{3}},
 	} {
 		row.q.Tenant = h.tenant
@@ -225,6 +230,47 @@ func eventListPages(t *testing.T, h *house) {
 		same(t, label("page from %d", row.offset), got, row.want)
 		if total != 5 {
 			t.Errorf("total %d from %d; want 5", total, row.offset)
+		}
+	}
+}
+
+// eventListCursor walks lists from page to page, while the chain grows.
+func eventListCursor(t *testing.T, h *house) {
+	for i := range 7 {
+		must(t, h.AppendEvent(t.Context(), h.event("a", label("s%d", i%2))))
+	}
+	for _, row := range []struct {
+		what  string
+		q     gatehouse.EventQuery
+		start int64
+		want  []int64
+	}{
+		{"newest first", gatehouse.EventQuery{}, math.MaxInt64, []int64{7, 6, 5, 4, 3, 2, 1}},
+		{"from the middle", gatehouse.EventQuery{}, 4, []int64{3, 2, 1}},
+		{"before the first", gatehouse.EventQuery{}, 1, nil},
+		{"oldest first", gatehouse.EventQuery{Oldest: true}, -1, []int64{1, 2, 3, 4, 5, 6, 7}},
+		{"oldest first from the middle", gatehouse.EventQuery{Oldest: true}, 4, []int64{5, 6, 7}},
+		{"behind the last", gatehouse.EventQuery{Oldest: true}, 7, nil},
+		{"narrowed", gatehouse.EventQuery{Subject: "s1"}, math.MaxInt64, []int64{6, 4, 2}},
+	} {
+		for _, limit := range []int{1, 2, 3, 100, 0} {
+			row.q.Tenant, row.q.After, row.q.Limit = h.tenant, row.start, limit
+			var got []int64
+			for range 10 {
+				events, total, err := h.ListEvents(t.Context(), row.q)
+				must(t, err)
+				if total != 0 || limit > 0 && len(events) > limit {
+					t.Errorf("%s: %d events of %d, limit %d", row.what, len(events), total, limit)
+				}
+				for _, e := range events {
+					got = append(got, e.Seq)
+					row.q.After = e.Seq
+				}
+				if len(events) == 0 || limit == 0 {
+					break
+				}
+			}
+			same(t, label("%s, limit %d", row.what, limit), got, row.want)
 		}
 	}
 }

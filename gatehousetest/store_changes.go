@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
 )
 
 func keyUpdate(t *testing.T, h *house) {
@@ -120,6 +121,38 @@ func keyRevoked(t *testing.T, h *house) {
 			t.Fatalf("state %v after a revocation was acknowledged", record.Key.State)
 		}
 	}
+}
+
+func keyDeleted(t *testing.T, h *house) {
+	a := h.account(t, nil)
+	k := h.key(t, a.ID, func(k *gatehouse.Key) { k.State = gatehouse.StateRevoked })
+	kept := h.key(t, a.ID, nil)
+	k.Materials, k.Metadata, k.Name, k.Deleted = nil, nil, "", h.now()
+	must(t, h.UpdateKey(t.Context(), &k, h.event("key.delete", k.ID)))
+	k.Version++
+	mustReadKey(t, h, k)
+	for what, deleted := range map[string]time.Time{"without": {}, "with another": h.now()} {
+		back := k
+		back.Deleted = deleted
+		h.unchanged(t, "update "+what+" time of deletion", gatehouse.ErrConflict, func(e *gatehouse.Event) error { return h.UpdateKey(t.Context(), &back, e) })
+	}
+	mustReadKey(t, h, k)
+	again := h.newKey(a.ID)
+	again.ID = k.ID
+	h.unchanged(t, "insert its id", gatehouse.ErrExists, func(e *gatehouse.Event) error { return h.InsertKey(t.Context(), &again, e) })
+	for _, limit := range []int{0, 10} {
+		keys, total, err := h.ListKeys(t.Context(), gatehouse.KeyQuery{Tenant: h.tenant, Limit: limit})
+		must(t, err)
+		kept.Materials = nil
+		same(t, "ListKeys", keys, []gatehouse.Key{kept})
+		if total != 1 {
+			t.Errorf("total %d; want 1", total)
+		}
+	}
+	// An account that changes takes the copies in deleted keys along.
+	a.Role = "changed"
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.update", a.ID)))
+	h.knows(t, k.ID, a.ID)
 }
 
 func keyAcknowledged(t *testing.T, h *house) {

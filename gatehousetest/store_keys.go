@@ -46,13 +46,16 @@ func mustReadKey(t *testing.T, h *house, want gatehouse.Key) {
 func keyRoundTrip(t *testing.T, h *house) {
 	a := h.account(t, func(a *account.Account) {
 		a.Username, a.Role, a.Level, a.State, a.Referral, a.OTP = "Ada", "trader", 3, gatehouse.PrincipalPending, "account-0", true
+		a.Limits = []gatehouse.Limit{{Name: "all", Count: 10, Period: time.Minute}, {Name: "week", Count: 7, Refill: gatehouse.RefillWeek}}
 	})
 	k := h.key(t, a.ID, func(k *gatehouse.Key) {
 		k.Name, k.Prefix = "Ada's bot", "mycompany"
 		k.Schemes = []string{"bearer", "barong", "a<b>&c"}
 		k.Scopes = gatehouse.Scopes{"orders:read", "*", "<&>", "a,b"}
 		k.Networks = []netip.Prefix{netip.MustParsePrefix("10.1.2.3/8"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::ffff:1.2.3.4/120")}
-		k.Limits = []gatehouse.Limit{{Name: "fast", Count: 10, Period: time.Second, Burst: 20}, {Name: "\"day\"", Count: 1e9, Period: 24 * time.Hour}}
+		k.Limits = []gatehouse.Limit{{Name: "fast", Count: 10, Period: time.Second, Burst: 20}, {Name: "\"day\"", Count: 1e9, Period: 24 * time.Hour}, {Name: "month", Count: 5, Refill: gatehouse.RefillMonth}}
+		k.Methods, k.Paths, k.Signed = []string{"GET", "X-\"<&>"}, []string{"/v1/orders/", "/é \\"}, true
+		k.Metadata = gatehouse.Metadata{"plan": "gold", "text": "a=b <&> é\u2028\"\\", "empty": ""}
 		k.Replay = gatehouse.ReplayWindow
 		k.State, k.StateText = gatehouse.StateDisabled, "inactive"
 		k.NotBefore, k.Expires = h.now(), h.now().Add(time.Hour)
@@ -77,6 +80,7 @@ func keyEmptyLists(t *testing.T, h *house) {
 	k = h.key(t, a.ID, func(k *gatehouse.Key) {
 		k.Schemes, k.Materials = []string{}, []gatehouse.Material{}
 		k.Scopes, k.Networks, k.Limits = gatehouse.Scopes{}, []netip.Prefix{}, []gatehouse.Limit{}
+		k.Methods, k.Paths, k.Metadata = []string{}, []string{}, gatehouse.Metadata{}
 	})
 	mustReadKey(t, h, k)
 	// One empty word is not no words.
@@ -135,6 +139,10 @@ func keyUnstorable(t *testing.T, h *house) {
 			"scope":    func(k *gatehouse.Key) { k.Scopes = gatehouse.Scopes{gatehouse.Scope(text)} },
 			"limit":    func(k *gatehouse.Key) { k.Limits = []gatehouse.Limit{{Name: text, Count: 1, Period: 1}} },
 			"material": func(k *gatehouse.Key) { k.Materials[0].Ref = text },
+			"method":   func(k *gatehouse.Key) { k.Methods = []string{text} },
+			"path":     func(k *gatehouse.Key) { k.Paths = []string{"/", text} },
+			"a pair":   func(k *gatehouse.Key) { k.Metadata = gatehouse.Metadata{"a": text} },
+			"a name":   func(k *gatehouse.Key) { k.Metadata = gatehouse.Metadata{text: "a"} },
 		} {
 			bad := h.newKey(a.ID)
 			spoil(&bad)
@@ -196,6 +204,7 @@ func keyInvalid(t *testing.T, h *house) {
 		"a kind too high":  func(k *gatehouse.Key) { k.Materials[0].Kind = 99 },
 		"no version":       func(k *gatehouse.Key) { k.Materials[0].Version = 0 },
 		"two of a version": func(k *gatehouse.Key) { k.Materials = append(k.Materials, k.Materials[0]) },
+		"a limit's span":   func(k *gatehouse.Key) { k.Limits = []gatehouse.Limit{{Name: "x", Refill: 99}} },
 		"no network":       func(k *gatehouse.Key) { k.Networks = []netip.Prefix{{}} },
 	} {
 		k := h.newKey(a.ID)
@@ -299,6 +308,7 @@ func keyMoves(t *testing.T, h *house) {
 	a, b := h.account(t, nil), h.account(t, nil)
 	first := h.key(t, a.ID, nil)
 	a.Email, a.Username, a.Role, a.Level, a.Referral, a.OTP = "other."+a.Email, "other", "admin", 3, b.ID, !a.OTP
+	a.Limits = []gatehouse.Limit{{Name: "all", Count: 10, Period: time.Minute}}
 	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.update", a.ID)))
 	second := h.key(t, a.ID, nil)
 	for _, k := range []gatehouse.Key{first, second} {

@@ -73,33 +73,66 @@ func dataKeyRewrap(t *testing.T, h *house) {
 	same(t, "data keys", h.dataKeys(t), []gatehouse.DataKey{k})
 }
 
-func signingKeyRoundTrip(t *testing.T, h *house) {
-	insert := func(h *house, edit func(*gatehouse.SigningKey)) gatehouse.SigningKey {
-		k := gatehouse.SigningKey{
-			ID: name("jwk"), Tenant: h.tenant, Algorithm: "ES256", Private: gatehouse.Sealed{Ref: "dek-1", Data: randomBytes(150)},
-			Public: randomBytes(91), Created: h.now(),
-		}
-		edit(&k)
-		must(t, h.InsertSigningKey(t.Context(), &k, h.event("signingkey.create", k.ID)))
-		return k
+func (h *house) signingKey(t *testing.T, edit func(*gatehouse.SigningKey)) gatehouse.SigningKey {
+	t.Helper()
+	k := gatehouse.SigningKey{
+		ID: name("jwk"), Tenant: h.tenant, Algorithm: "ES256", Private: gatehouse.Sealed{Ref: "dek-1", Data: randomBytes(150)},
+		Public: randomBytes(91), Created: h.now(),
 	}
-	first := insert(h, func(k *gatehouse.SigningKey) { k.Retires = h.now() })
-	second := insert(h, func(k *gatehouse.SigningKey) { k.Algorithm, k.Private.Data = "RS256", randomBytes(1300) })
+	if edit != nil {
+		edit(&k)
+	}
+	must(t, h.InsertSigningKey(t.Context(), &k, h.event("signingkey.create", k.ID)))
+	return k
+}
+
+// wantSigningKeys reads the signing keys of the tenant, newest first.
+func (h *house) wantSigningKeys(t *testing.T, what string, want ...gatehouse.SigningKey) {
+	t.Helper()
+	keys, err := h.SigningKeys(t.Context(), h.tenant)
+	must(t, err)
+	same(t, what, keys, want)
+}
+
+func signingKeyRoundTrip(t *testing.T, h *house) {
+	first := h.signingKey(t, func(k *gatehouse.SigningKey) { k.Signs, k.Retires = h.now(), h.now() })
+	second := h.signingKey(t, func(k *gatehouse.SigningKey) { k.Algorithm, k.Private.Data = "RS256", randomBytes(1300) })
 	other := newHouse(t, h.AllStores)
-	foreign := insert(other, func(*gatehouse.SigningKey) {})
+	foreign := other.signingKey(t, nil)
 
 	check := func() {
 		t.Helper()
-		keys, err := h.SigningKeys(t.Context(), h.tenant)
-		must(t, err)
-		same(t, "signing keys", keys, []gatehouse.SigningKey{second, first})
-		keys, err = h.SigningKeys(t.Context(), other.tenant)
-		must(t, err)
-		same(t, "signing keys of another tenant", keys, []gatehouse.SigningKey{foreign})
+		h.wantSigningKeys(t, "signing keys", second, first)
+		other.wantSigningKeys(t, "signing keys of another tenant", foreign)
 	}
 	check()
 	again := first
 	again.Tenant = other.tenant
 	h.unchanged(t, "insert again", gatehouse.ErrExists, func(e *gatehouse.Event) error { return h.InsertSigningKey(t.Context(), &again, e) })
 	check()
+}
+
+func signingKeyRetire(t *testing.T, h *house) {
+	first := h.signingKey(t, nil)
+	second := h.signingKey(t, nil)
+	foreign := newHouse(t, h.AllStores).signingKey(t, nil)
+	for what, id := range map[string]string{"none": "none", "that of another tenant": foreign.ID, "one that is no text": "\xff"} {
+		want := gatehouse.ErrNotFound
+		if what == "one that is no text" {
+			want = nil
+		}
+		h.unchanged(t, "retire "+what, want, func(e *gatehouse.Event) error { return h.RetireSigningKey(t.Context(), h.tenant, id, h.now(), e) })
+		h.unchanged(t, "delete "+what, want, func(e *gatehouse.Event) error { return h.DeleteSigningKey(t.Context(), h.tenant, id, e) })
+	}
+	for range 2 { // the second time moves it
+		first.Retires = h.now()
+		must(t, h.RetireSigningKey(t.Context(), h.tenant, first.ID, first.Retires, h.event("signingkey.retire", first.ID)))
+		h.wantSigningKeys(t, "retired", second, first)
+	}
+	must(t, h.DeleteSigningKey(t.Context(), h.tenant, first.ID, h.event("signingkey.delete", first.ID)))
+	h.wantSigningKeys(t, "deleted", second)
+	h.unchanged(t, "delete again", gatehouse.ErrNotFound, func(e *gatehouse.Event) error { return h.DeleteSigningKey(t.Context(), h.tenant, first.ID, e) })
+	if n := len(h.events(t, first.ID)); n != 4 {
+		t.Errorf("%d events; want 4", n)
+	}
 }

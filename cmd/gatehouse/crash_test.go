@@ -98,7 +98,7 @@ func (c *crowd) churn(ctx context.Context, mine []*made) {
 		}
 		if m = mine[rand.IntN(len(mine))]; rand.IntN(2) == 0 && !m.askedRevoke {
 			m.askedRevoke = true
-			if _, err := admin.RevokeKey(ctx, m.kid); c.failed("revoke", err) {
+			if _, err := admin.RevokeKey(ctx, m.kid, ""); c.failed("revoke", err) {
 				return
 			}
 			m.wasRevoke = true

@@ -91,8 +91,10 @@ func running(ts *testscript.TestScript, neg bool, args []string) {
 	dir := append(args, "gatehouse-data")[0]
 	c := client.Socket(filepath.Join(ts.MkAbs(dir), api.SocketName))
 	poll(ts, func() error {
-		_, err := c.Accounts(context.Background(), 0, 1)
-		return err
+		for _, err := range c.Accounts(context.Background(), client.AccountQuery{}) {
+			return err
+		}
+		return nil
 	})
 }
 

@@ -76,7 +76,7 @@ func TestService(t *testing.T) {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 	}
-	if _, err := house.Authority.Revoke(ctx, house.Actor(), key.Key.ID); err != nil {
+	if _, err := house.Authority.Revoke(ctx, house.Actor(), key.Key.ID, ""); err != nil {
 		t.Fatal(err)
 	}
 	if got := call(t, "GET", s.URL+"/api/users/7", token, ""); !strings.HasPrefix(got, "401") || !strings.Contains(got, "key_revoked") {

@@ -194,7 +194,7 @@ func (d *Door) deleteKey(ctx context.Context, c *call) (answer, error) {
 	if err := d.findKey(ctx, c); err != nil {
 		return answer{}, err
 	}
-	if _, err := d.c.Keys.Revoke(ctx, c.actor, c.params["kid"]); err != nil {
+	if _, err := d.c.Keys.Revoke(ctx, c.actor, c.params["kid"], ""); err != nil {
 		return answer{}, err
 	}
 	return answer{status: http.StatusNoContent}, nil

@@ -146,7 +146,7 @@ func TestGateKeyStates(t *testing.T) {
 	}
 	h.denied("disabled", h.gate("GET", market, h.signed(kid, secret)), 401, "authz.apikey_not_active")
 	h.denied("disabled, wrong signature", h.gate("GET", market, h.signed(kid, "wrong")), 401, "authz.invalid_signature")
-	if _, err := h.authority.Revoke(ctx, h.operator, kid); err != nil {
+	if _, err := h.authority.Revoke(ctx, h.operator, kid, ""); err != nil {
 		t.Fatal(err)
 	}
 	h.denied("revoked", h.gate("GET", market, h.signed(kid, secret)), 401, "authz.unexistent_apikey")

@@ -65,6 +65,7 @@ var denials = map[gatehouse.Reason]row{
 	gatehouse.ReasonReplayed:             {status: http.StatusUnauthorized, code: "authz.signature_blacklisted"},
 	gatehouse.ReasonSchemeNotAllowed:     {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonNetworkNotAllowed:    {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonRouteNotAllowed:      {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonInsufficientScope:    {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonBodyUnavailable:      {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonAmbiguousPath:        {status: http.StatusUnauthorized, code: codePermission},

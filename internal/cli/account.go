@@ -4,19 +4,22 @@
 package cli
 
 import (
+	"strconv"
+
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
 )
 
 type accountCommand struct {
 	Create   accountCreate   `cmd:"" help:"Make an account. Its password is read from standard input with --password-stdin."`
-	List     accountList     `cmd:"" help:"List accounts."`
+	List     accountList     `cmd:"" help:"List accounts and service accounts."`
 	Show     accountShow     `cmd:"" help:"Show one account."`
+	Update   accountUpdate   `cmd:"" help:"Change an account's role, level or limits."`
 	State    accountState    `cmd:"" help:"Change an account's state. Leaving active disables its keys."`
 	ResetOTP accountResetOTP `cmd:"" name:"reset-otp" help:"Turn an account's second factor off. Its keys become inactive."`
 }
 
 type accountCreate struct {
-	format
 	Email         string `arg:"" help:"E-mail address."`
 	Username      string `help:"User name, 4 to 12 letters or digits."`
 	Role          string `help:"Role." default:"member"`
@@ -25,7 +28,7 @@ type accountCreate struct {
 	PasswordStdin bool   `help:"Read the password from standard input. Without it the account cannot sign in."`
 }
 
-func (c *accountCreate) Run(e *env) error {
+func (c *accountCreate) Run(e *env, cl *client.Client) error {
 	n := api.NewAccount{Email: c.Email, Username: c.Username, Role: c.Role, Level: c.Level, State: c.State}
 	if c.PasswordStdin {
 		var err error
@@ -33,63 +36,106 @@ func (c *accountCreate) Run(e *env) error {
 			return err
 		}
 	}
-	a, err := e.client().CreateAccount(e.ctx, n)
-	return e.account(c.format, a, err)
+	a, err := cl.CreateAccount(e.ctx, n)
+	return e.accounts([]api.Account{a}, err)
 }
 
-type accountList struct{ format }
-
-func (c *accountList) Run(e *env) error {
-	var all []api.Account
-	for {
-		p, err := e.client().Accounts(e.ctx, len(all), listPage)
-		if err != nil {
-			return err
-		}
-		all = append(all, p.Accounts...)
-		if len(p.Accounts) == 0 || len(all) >= p.Total {
-			return print(e, c.format, all, accountColumns, accountRow)
-		}
-	}
+type accountList struct {
+	Kind  string `help:"Only these: account or service." enum:"account,service," default:""`
+	Owner string `help:"Only service accounts of this account: e-mail address or uid."`
+	State string `help:"Only accounts in this state."`
+	Role  string `help:"Only accounts with this role."`
 }
 
-// listPage is how many records one call of a list asks for.
-const listPage = 500
+func (c *accountList) Run(e *env, cl *client.Client) error {
+	all, err := collect(cl.Accounts(e.ctx, client.AccountQuery(*c)))
+	return e.accounts(all, err)
+}
 
 type accountShow struct {
-	format
 	Account string `arg:"" help:"E-mail address or uid."`
 }
 
-func (c *accountShow) Run(e *env) error {
-	a, err := e.client().Account(e.ctx, c.Account)
-	return e.account(c.format, a, err)
+func (c *accountShow) Run(e *env, cl *client.Client) error {
+	a, err := cl.Account(e.ctx, c.Account)
+	return e.accounts([]api.Account{a}, err)
 }
 
 type accountState struct {
-	format
 	Account string `arg:"" help:"E-mail address or uid."`
 	State   string `arg:"" help:"New state: active, pending, locked, banned or deleted." enum:"active,pending,locked,banned,deleted"`
 }
 
-func (c *accountState) Run(e *env) error {
-	a, err := e.client().SetAccountState(e.ctx, c.Account, c.State)
-	return e.account(c.format, a, err)
+func (c *accountState) Run(e *env, cl *client.Client) error {
+	a, err := cl.SetAccountState(e.ctx, c.Account, c.State)
+	return e.accounts([]api.Account{a}, err)
 }
 
 type accountResetOTP struct {
-	format
 	Account string `arg:"" help:"E-mail address or uid."`
 }
 
-func (c *accountResetOTP) Run(e *env) error {
-	a, err := e.client().ResetOTP(e.ctx, c.Account)
-	return e.account(c.format, a, err)
+func (c *accountResetOTP) Run(e *env, cl *client.Client) error {
+	a, err := cl.ResetOTP(e.ctx, c.Account)
+	return e.accounts([]api.Account{a}, err)
 }
 
-func (e *env) account(f format, a api.Account, err error) error {
+type accountUpdate struct {
+	limitFlags
+	Account string   `arg:"" help:"E-mail address or uid."`
+	Role    *string  `help:"Role."`
+	Level   *int     `help:"Level."`
+	Clear   []string `help:"What to take away: limits." enum:"limits"`
+}
+
+func (c *accountUpdate) Run(e *env, cl *client.Client) error {
+	limits, err := c.limits()
 	if err != nil {
 		return err
 	}
-	return print(e, f, []api.Account{a}, accountColumns, accountRow)
+	a, err := cl.UpdateAccount(e.ctx, c.Account, api.PatchAccount{Role: c.Role, Level: c.Level, Limits: changed(limits, c.Clear, "limits")})
+	return e.accounts([]api.Account{a}, err)
+}
+
+type serviceAccountCommand struct {
+	Create serviceAccountCreate `cmd:"" help:"Make a service account."`
+	List   serviceAccountList   `cmd:"" help:"List service accounts. Other commands on them are those of account."`
+}
+
+type serviceAccountCreate struct {
+	limitFlags
+	Name  string `arg:"" help:"User name, 4 to 12 letters or digits."`
+	Owner string `help:"Account that it belongs to: e-mail address or uid. Default: none."`
+	Role  string `help:"Role. Default: member."`
+}
+
+func (c *serviceAccountCreate) Run(e *env, cl *client.Client) error {
+	limits, err := c.limits()
+	if err != nil {
+		return err
+	}
+	a, err := cl.CreateServiceAccount(e.ctx, api.NewServiceAccount{Name: c.Name, Owner: c.Owner, Role: c.Role, Limit: limits})
+	return e.accounts([]api.Account{a}, err)
+}
+
+type serviceAccountList struct {
+	Owner string `help:"Only those of this account: e-mail address or uid."`
+}
+
+func (c *serviceAccountList) Run(e *env, cl *client.Client) error {
+	all, err := collect(cl.ServiceAccounts(e.ctx, c.Owner))
+	if err != nil {
+		return err
+	}
+	return print(e, all, []string{"UID", "NAME", "OWNER", "ROLE", "LEVEL", "STATE", "LIMITS", "CREATED"}, func(a *api.Account) []string {
+		return []string{a.UID, a.Username, a.Owner, a.Role, strconv.Itoa(a.Level), a.State, limitsText(a.Limits), moment(&a.Created)}
+	})
+}
+
+// accounts prints accounts.
+func (e *env) accounts(all []api.Account, err error) error {
+	if err != nil {
+		return err
+	}
+	return print(e, all, accountColumns, accountRow)
 }

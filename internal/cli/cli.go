@@ -5,19 +5,17 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
 )
 
@@ -37,17 +35,32 @@ type Streams struct {
 
 // commands is the command line as kong reads it.
 type commands struct {
-	Data string `help:"Directory of the server's data (default ./gatehouse-data)." placeholder:"DIR" env:"GATEHOUSE_DATA"`
+	Data    string `help:"Directory of the server's data (default ./gatehouse-data). Commands go through the admin socket in it, unless --server or --profile says otherwise." placeholder:"DIR" env:"GATEHOUSE_DATA"`
+	Server  string `help:"Go to the server at this URL, with the token in GATEHOUSE_TOKEN. Without it: GATEHOUSE_SERVER." placeholder:"URL"`
+	Profile string `help:"Go to the server of a profile. Without it: GATEHOUSE_PROFILE, else what profile use says." placeholder:"NAME"`
+	Tenant  string `help:"Act in this tenant; through the admin socket only. Elsewhere the tenant is that of the token." placeholder:"NAME"`
+	Format  string `help:"How to print: table, json with one object a line, or yaml with one document an object." enum:"table,json,yaml" default:"table"`
 
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Account accountCommand `cmd:"" help:"Manage accounts."`
-	Key     keyCommand     `cmd:"" help:"Manage API keys."`
-	Import  importCommand  `cmd:"" help:"Take over keys from another system."`
-	Sign    signCommand    `cmd:"" help:"Print the header that presents a key, for another program to send."`
-	Curl    curlCommand    `cmd:"" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
-	Keyring keyringCommand `cmd:"" help:"Manage the keys that secrets are encrypted with."`
-	Config  configCommand  `cmd:"" help:"Show and check the configuration."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve          serveCommand          `cmd:"" help:"Run the server."`
+	Key            keyCommand            `cmd:"" help:"Manage API keys."`
+	Account        accountCommand        `cmd:"" help:"Manage accounts."`
+	ServiceAccount serviceAccountCommand `cmd:"" help:"Manage service accounts: principals that never sign in."`
+	TenantCommand  tenantCommand         `cmd:"" name:"tenant" help:"Manage tenants."`
+	Rules          rulesCommand          `cmd:"" help:"Show and replace the route rules."`
+	Audit          auditCommand          `cmd:"" help:"Read and check the audit log."`
+	Usage          usageCommand          `cmd:"" help:"Show how often the tenant's keys were verified over time."`
+	Hygiene        hygieneCommand        `cmd:"" help:"List keys that want looking after."`
+	SigningKey     signingKeyCommand     `cmd:"" help:"Manage the keys that assertions are signed with."`
+	Self           selfCommand           `cmd:"" help:"Say who the command line is to the server, or end the key it uses."`
+	Import         importCommand         `cmd:"" help:"Take over keys from another system."`
+	Sign           signCommand           `cmd:"" help:"Print the header that presents a key, for another program to send."`
+	Curl           curlCommand           `cmd:"" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
+	Keyring        keyringCommand        `cmd:"" help:"Manage the keys that secrets are encrypted with; through the admin socket only."`
+	Config         configCommand         `cmd:"" help:"Show and check the configuration."`
+	ProfileCommand profileCommand        `cmd:"" name:"profile" help:"Manage profiles: servers and their tokens, by name."`
+	Openapi        openapiCommand        `cmd:"" help:"Print the description of the API (OpenAPI 3.1)."`
+	Completion     completionCommand     `cmd:"" help:"Print the completion of this command line for a shell."`
+	Version        versionCommand        `cmd:"" help:"Print the version."`
 }
 
 // env is what a command runs in.
@@ -57,6 +70,8 @@ type env struct {
 	environ []string
 	version string
 	data    string
+	server  string // of the flag
+	format  string
 }
 
 // errDenied makes the exit code 3; what there is to say has been said.
@@ -87,7 +102,13 @@ func Main(args []string, s Streams, environ []string, version string) int {
 		_, _ = fmt.Fprintln(s.Err, "gatehouse:", misuse(err))
 		return exitUsage
 	}
-	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data}
+	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data, server: c.Server, format: c.Format}
+	// A command that takes a client is for a server; the others do not look for one.
+	connect := func() (*client.Client, error) { return e.connect(c.Profile, c.Tenant) }
+	k.Bind(connect)
+	if err := k.BindToProvider(connect); err != nil {
+		return e.code(err)
+	}
 	return e.code(k.Run(e))
 }
 
@@ -113,12 +134,10 @@ func (e *env) code(err error) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
+	if p, ok := errors.AsType[*client.Error](err); ok && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden) {
+		return exitDenied
+	}
 	return exitFailed
-}
-
-// client speaks to the server that runs on this machine with the same data directory.
-func (e *env) client() *client.Client {
-	return client.Socket(filepath.Join(cmp.Or(e.data, "./gatehouse-data"), api.SocketName))
 }
 
 // readLines reads standard input, for what must not stand on a command line. Blank

@@ -8,16 +8,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
 	"github.com/seed14544106/gatehouse/internal/intake"
 )
 
@@ -28,7 +27,6 @@ type importCommand struct {
 
 // importing is what both commands share.
 type importing struct {
-	format
 	DryRun         bool   `help:"Only report what would be imported."`
 	ExistingOwners bool   `help:"Let keys go to ordinary accounts that are here already and have the owner's e-mail address."`
 	Source         string `help:"Name of the system the keys come from, to tell its owners from those of another (default: shield, prefixed)."`
@@ -48,7 +46,7 @@ type importShield struct {
 	Unused        time.Duration `help:"How long a key may lie unused before it ends, as Shield's unusedTokenLifetime; 0: for ever." default:"8760h"`
 }
 
-func (c *importShield) Run(e *env) error {
+func (c *importShield) Run(e *env, cl *client.Client) error {
 	keys, err := intake.LoadKeys(c.Keys)
 	if err != nil {
 		return err
@@ -66,7 +64,7 @@ func (c *importShield) Run(e *env) error {
 	}
 	defer func() { _ = s.Close() }()
 	c.Source = cmp.Or(c.Source, "shield")
-	return c.run(e, "shield", checked{s, c.refusal}, func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey) {
+	return c.run(e, cl, "shield", checked{s, c.refusal}, func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey) {
 		if o.Email == "" {
 			o.Email = c.Source + "-" + row.Owner.ExternalID + "@" + c.OwnerDomain
 		}
@@ -109,14 +107,14 @@ type importPrefixed struct {
 	File string `arg:"" help:"CSV with a line of names first, or one JSON object a line: prefix, short_token, hash (hex), owner (e-mail address, or uid of an account here), scopes (parted by spaces); and, where known, name, hash_algorithm (sha-512, sha-512-256, …), created, expires." placeholder:"FILE"`
 }
 
-func (c *importPrefixed) Run(e *env) error {
+func (c *importPrefixed) Run(e *env, cl *client.Client) error {
 	p, err := intake.OpenPrefixed(c.File)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = p.Close() }()
 	c.Source = cmp.Or(c.Source, "prefixed")
-	return c.run(e, "bearer", p, func(row *intake.Row, o *api.ImportOwner, _ *api.ImportKey) {
+	return c.run(e, cl, "bearer", p, func(row *intake.Row, o *api.ImportOwner, _ *api.ImportKey) {
 		o.Email = row.Owner.ExternalID // an address or a uid, as the file's author chose
 		o.Origin = strings.ToLower(o.Origin)
 	})
@@ -155,6 +153,7 @@ type finish func(row *intake.Row, o *api.ImportOwner, k *api.ImportKey)
 type imports struct {
 	*importing
 	e        *env
+	client   *client.Client
 	scheme   string
 	finish   finish
 	progress progress
@@ -179,12 +178,12 @@ type refusal struct {
 // importBatch is how many keys are written in one transaction.
 const importBatch = 250
 
-func (c *importing) run(e *env, scheme string, s source, finish finish) error {
+func (c *importing) run(e *env, cl *client.Client, scheme string, s source, finish finish) error {
 	total, err := s.Count(e.ctx)
 	if err != nil {
 		return err
 	}
-	i := &imports{importing: c, e: e, scheme: scheme, finish: finish, progress: newProgress(e.Err, total), owners: map[string]bool{}, there: map[string]bool{}}
+	i := &imports{importing: c, e: e, client: cl, scheme: scheme, finish: finish, progress: newProgress(e.Err, total), owners: map[string]bool{}, there: map[string]bool{}}
 	for row, err := range s.Rows(e.ctx) {
 		if err == nil {
 			err = i.add(row)
@@ -226,7 +225,7 @@ func (i *imports) refuse(row *intake.Row, problem string) {
 // taken out, and the rest is sent again.
 func (i *imports) send() error {
 	for len(i.batch) > 0 {
-		out, err := i.e.client().Import(i.e.ctx, i.ask())
+		out, err := i.client.Import(i.e.ctx, i.ask())
 		if err != nil {
 			return err
 		}
@@ -298,7 +297,7 @@ func stamp(t time.Time) *time.Time {
 // not imported.
 func (i *imports) report() error {
 	if len(i.refused) > 0 {
-		err := print(i.e, i.format, i.refused, []string{"SOURCE", "KID", "OWNER", "PROBLEM"}, func(r *refusal) []string {
+		err := print(i.e, i.refused, []string{"SOURCE", "KID", "OWNER", "PROBLEM"}, func(r *refusal) []string {
 			return []string{r.Source, r.KeyID, r.Owner, r.Problem}
 		})
 		if err != nil {
@@ -317,38 +316,4 @@ func (i *imports) report() error {
 		return fmt.Errorf("%d keys cannot be imported", len(i.refused))
 	}
 	return nil
-}
-
-// progress is a bar on a terminal, and nothing elsewhere.
-type progress struct {
-	w           io.Writer
-	done, total int
-}
-
-func newProgress(w io.Writer, total int) progress {
-	f, ok := w.(*os.File)
-	if !ok {
-		return progress{}
-	}
-	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return progress{}
-	}
-	return progress{w: w, total: max(total, 1)}
-}
-
-const progressWidth = 40
-
-func (p *progress) step() {
-	if p.done++; p.w == nil || p.done*100/p.total == (p.done-1)*100/p.total {
-		return
-	}
-	full := min(p.done*progressWidth/p.total, progressWidth)
-	_, _ = fmt.Fprintf(p.w, "\r[%s%s] %d of %d", strings.Repeat("=", full), strings.Repeat(" ", progressWidth-full), p.done, p.total)
-}
-
-// end leaves the bar's line.
-func (p *progress) end() {
-	if p.w != nil && p.done > 0 {
-		_, _ = fmt.Fprintln(p.w)
-	}
 }

@@ -23,27 +23,28 @@ func isUsage(err error) bool {
 	return ok
 }
 
-func TestParseExpiry(t *testing.T) {
+func TestParseTime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.FixedZone("", 3600))
 	for text, want := range map[string]string{
 		"90d":                       "2026-05-01T11:00:00Z",
 		"1d":                        "2026-02-01T11:00:00Z",
 		"36500d":                    "2126-01-07T11:00:00Z",
+		"8w":                        "2026-03-28T11:00:00Z",
 		"12h":                       "2026-01-31T23:00:00Z",
 		"1h30m":                     "2026-01-31T12:30:00Z",
 		"1.5s":                      "2026-01-31T11:00:01.5Z",
 		"2027-01-31T00:00:00Z":      "2027-01-31T00:00:00Z",
 		"2027-01-31T00:00:00+02:00": "2027-01-30T22:00:00Z",
 	} {
-		if got, err := parseExpiry(text, now); err != nil || got.UTC().Format(time.RFC3339Nano) != want {
+		if got, err := parseTime("expires", text, now, 1); err != nil || got.UTC().Format(time.RFC3339Nano) != want {
 			t.Errorf("%s: %v, %v; want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{
-		"0d", "-1d", "1.5d", "d", "36501d", "99999999999999999999d", "0h", "-5m", "90", "1w", "never", "2027-01-31", "2027-01-31T00:00:00", "1000000000h", " 1d", "2027-13-01T00:00:00Z",
+		"0d", "-1d", "1.5d", "d", "36501d", "99999999999999999999d", "0h", "-5m", "90", "1w2d", "5218w", "0w", "never", "2027-01-31", "2027-01-31T00:00:00", "1000000000h", " 1d", "2027-13-01T00:00:00Z",
 	} {
-		if got, err := parseExpiry(text, now); !isUsage(err) || !got.IsZero() {
+		if got, err := parseTime("expires", text, now, 1); !isUsage(err) || !got.IsZero() {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
@@ -85,11 +86,12 @@ func TestTable(t *testing.T) {
 	records := []pair{{"one\ttwo", ""}, {"x", "\x1b[31m"}}
 	for kind, want := range map[string]string{
 		"table": "A        BB\none\uFFFDtwo  -\nx        \uFFFD[31m\n",
+		"yaml":  "---\nA: \"one\\ttwo\"\nB: \"\"\n---\nA: x\nB: \"\\x1b[31m\"\n",
 		"json":  "{\"A\":\"one\\ttwo\",\"B\":\"\"}\n{\"A\":\"x\",\"B\":\"\\u001b[31m\"}\n",
 	} {
 		var out strings.Builder
-		e := &env{Streams: Streams{Out: &out}}
-		if err := print(e, format{kind}, records, []string{"A", "BB"}, func(p *pair) []string { return []string{p.A, p.B} }); err != nil {
+		e := &env{Streams: Streams{Out: &out}, format: kind}
+		if err := print(e, records, []string{"A", "BB"}, func(p *pair) []string { return []string{p.A, p.B} }); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -101,8 +103,8 @@ func TestTable(t *testing.T) {
 		t.Skip("no device that is always full")
 	}
 	defer func() { _ = full.Close() }()
-	for _, kind := range []string{"table", "json"} {
-		if err := print(&env{Streams: Streams{Out: full}}, format{kind}, records, nil, func(p *pair) []string { return []string{p.A} }); err == nil {
+	for _, kind := range []string{"table", "json", "yaml"} {
+		if err := print(&env{Streams: Streams{Out: full}, format: kind}, records, nil, func(p *pair) []string { return []string{p.A} }); err == nil {
 			t.Errorf("%s: output that could not be written is no error", kind)
 		}
 	}

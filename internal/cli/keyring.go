@@ -23,16 +23,16 @@ type keyringCommand struct {
 	Retire  keyringRetire  `cmd:"" help:"Remove a KEK or pepper that nothing refers to any more."`
 }
 
-type keyringList struct{ format }
+type keyringList struct{}
 
-func (c *keyringList) Run(e *env) error {
-	k, err := e.client().Keyring(e.ctx)
-	return e.keyring(c.format, k, err)
+func (c *keyringList) Run(e *env, cl *client.Client) error {
+	k, err := cl.Keyring(e.ctx)
+	return e.keyring(k, err)
 }
 
 // keyring prints a keyring, and says on the side where a rewrap is under way or rows
 // cannot be read.
-func (e *env) keyring(f format, k api.Keyring, err error) error {
+func (e *env) keyring(k api.Keyring, err error) error {
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (e *env) keyring(f format, k api.Keyring, err error) error {
 	if k.Unreadable > 0 {
 		_, _ = fmt.Fprintf(e.Err, "%d rows of keys cannot be read and are not counted; no pepper can be retired\n", k.Unreadable)
 	}
-	return print(e, f, k.Keys, keyringColumns, keyringRow)
+	return print(e, k.Keys, keyringColumns, keyringRow)
 }
 
 var keyringColumns = []string{"ID", "KIND", "ALGORITHM", "SOURCE", "RANK", "CREATED", "DATA-KEYS", "RECORDS"}
@@ -52,7 +52,6 @@ func keyringRow(k *api.KeyringKey) []string {
 }
 
 type keyringAdd struct {
-	format
 	Kind      string `help:"kek or pepper." enum:"kek,pepper" default:"kek"`
 	Algorithm string `help:"Of a KEK: aes-256-gcm (default), xchacha20-poly1305; one in Vault has vault-transit."`
 	ID        string `help:"Its name: 1 to 32 of a-z, 0-9, - and _. Default: a random one."`
@@ -63,7 +62,7 @@ type keyringAdd struct {
 	Primary   bool   `help:"Make it primary at once."`
 }
 
-func (c *keyringAdd) Run(e *env) error {
+func (c *keyringAdd) Run(e *env, cl *client.Client) error {
 	n := api.NewKeyringKey{Kind: c.Kind, Algorithm: c.Algorithm, ID: c.ID, Primary: c.Primary}
 	if (c.EnvFile == "") != (c.Name == "") {
 		return usageError{errors.New("--env-file and --name go together")}
@@ -79,32 +78,29 @@ func (c *keyringAdd) Run(e *env) error {
 	case c.Vault != "":
 		n.Source = "vault:" + c.Vault
 	}
-	k, err := e.client().AddKeyringKey(e.ctx, n)
-	return e.keyring(c.format, api.Keyring{Keys: []api.KeyringKey{k}}, err)
+	k, err := cl.AddKeyringKey(e.ctx, n)
+	return e.keyring(api.Keyring{Keys: []api.KeyringKey{k}}, err)
 }
 
 type keyringPrimary struct {
-	format
 	ID string `arg:"" help:"The key's id."`
 }
 
-func (c *keyringPrimary) Run(e *env) error {
-	k, err := e.client().SetPrimaryKeyringKey(e.ctx, c.ID)
-	return e.keyring(c.format, api.Keyring{Keys: []api.KeyringKey{k}}, err)
+func (c *keyringPrimary) Run(e *env, cl *client.Client) error {
+	k, err := cl.SetPrimaryKeyringKey(e.ctx, c.ID)
+	return e.keyring(api.Keyring{Keys: []api.KeyringKey{k}}, err)
 }
 
 type keyringRetire struct {
-	format
 	ID string `arg:"" help:"The key's id."`
 }
 
-func (c *keyringRetire) Run(e *env) error {
-	k, err := e.client().RetireKeyringKey(e.ctx, c.ID)
-	return e.keyring(c.format, k, err)
+func (c *keyringRetire) Run(e *env, cl *client.Client) error {
+	k, err := cl.RetireKeyringKey(e.ctx, c.ID)
+	return e.keyring(k, err)
 }
 
 type keyringRewrap struct {
-	format
 	Detach bool `help:"Return at once; keyring list says how far it is."`
 }
 
@@ -114,8 +110,7 @@ const (
 	rewrapFailed  = "failed"
 )
 
-func (c *keyringRewrap) Run(e *env) error {
-	cl := e.client()
+func (c *keyringRewrap) Run(e *env, cl *client.Client) error {
 	p, err := cl.Rewrap(e.ctx)
 	if err == nil && !c.Detach {
 		p, err = e.follow(cl, p)
@@ -123,7 +118,7 @@ func (c *keyringRewrap) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	err = print(e, c.format, []api.Rewrap{p}, []string{"STATE", "KEK", "ROWS", "SEALED", "BROKEN"}, func(p *api.Rewrap) []string {
+	err = one(e, p, []string{"STATE", "KEK", "ROWS", "SEALED", "BROKEN"}, func(p *api.Rewrap) []string {
 		return []string{p.State, p.KEK, fmt.Sprintf("%d/%d", p.Done, p.Total), strconv.Itoa(p.Sealed), strconv.Itoa(p.Broken)}
 	})
 	if err == nil && p.State == rewrapFailed {

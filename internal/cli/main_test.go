@@ -93,12 +93,13 @@ func TestExitCodesWithoutAServer(t *testing.T) {
 		{"key attempts a b", exitUsage, "", "unexpected argument"},
 		{"key create --owner x --scheme bearer --replay often", exitUsage, "", "--replay must be one of"},
 		{"key create --owner x --scheme httpsig --public-key " + nowhere, exitFailed, "", "read public key"},
-		{"key revoke", exitUsage, "", "either a key id is expected, or --all with --owner"},
+		{"key revoke", exitUsage, "", "either a key id is expected, or --all with --owner or another filter"},
 		{"key revoke x --all --owner y", exitUsage, "", "either a key id"},
 		{"key revoke --all", exitUsage, "", "either a key id"},
 		{"key revoke --owner y", exitUsage, "", "either a key id"},
 		{"key revoke x --scheme bearer", exitUsage, "", "either a key id"},
-		{"key revoke --all --principal y", exitFailed, "", "no server answers"},
+		{"key revoke --all --principal y", exitUsage, "", "--yes is needed"},
+		{"key revoke --all --principal y --yes", exitFailed, "", "no server answers"},
 		{"account state x gone", exitUsage, "", "must be one of"},
 		{"account create a@b.c --password-stdin", exitUsage, "", "the password is expected on standard input"},
 		{"key verify", exitUsage, "", "a credential is expected on standard input"},
@@ -146,7 +147,8 @@ func TestExitCodesWithAServer(t *testing.T) {
 	if r := do(exitDenied, k.Token, "key", "verify", "--scope", "read"); !strings.Contains(r.out, "insufficient_scope") || r.err != "" {
 		t.Errorf("denied %+v", r)
 	}
-	do(exitDone, "", "key", "revoke", k.ID)
+	do(exitUsage, "", "key", "revoke", k.ID)
+	do(exitDone, "", "key", "revoke", k.ID, "--yes")
 	if r := do(exitDenied, "Authorization: Bearer "+k.Token+"\n", "key", "verify"); !strings.Contains(r.out, "key_revoked") {
 		t.Errorf("denied %+v", r)
 	}
@@ -162,13 +164,13 @@ func TestExitCodesWithAServer(t *testing.T) {
 		t.Errorf("made %s", r.out)
 	}
 	do(exitDone, "", "key", "create", "--owner", "a@example.com", "--scheme", "barong")
-	if r := do(exitDone, "", "key", "revoke", "--all", "--owner", "a@example.com", "--scheme", "barong"); !strings.HasSuffix(r.out, "\n1\n") {
+	if r := do(exitDone, "", "key", "revoke", "--yes", "--all", "--owner", "a@example.com", "--scheme", "barong"); !strings.HasSuffix(r.out, "\n1\n") {
 		t.Errorf("revoked %s", r.out)
 	}
-	if r := do(exitDone, "", "key", "revoke", "--all", "--owner", "a@example.com", "--format", "json"); r.out != `{"revoked":3}`+"\n" {
+	if r := do(exitDone, "", "key", "revoke", "-y", "--all", "--owner", "a@example.com", "--format", "json"); r.out != `{"revoked":3}`+"\n" {
 		t.Errorf("revoked %s", r.out)
 	}
-	do(exitFailed, "", "key", "revoke", "--all", "--owner", "nobody@example.com")
+	do(exitFailed, "", "key", "revoke", "-y", "--all", "--owner", "nobody@example.com")
 	if r := do(exitDone, "", "account", "list"); !strings.Contains(r.out, "a@example.com") {
 		t.Errorf("listed %s", r.out)
 	}

@@ -6,6 +6,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,22 +15,43 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 )
 
-// format is how records are printed.
-type format struct {
-	Format string `help:"How to print: table, or json with one object a line." enum:"table,json" default:"table"`
+// print writes records: as JSON, one to a line; as YAML, each a document; or as a table
+// with these columns.
+func print[T any](e *env, records []T, columns []string, row func(*T) []string) error {
+	if e.format == "table" {
+		return table(e, records, columns, row)
+	}
+	for i := range records {
+		if err := e.plain(&records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// print writes records, as JSON one to a line or as a table with these columns.
-func print[T any](e *env, f format, records []T, columns []string, row func(*T) []string) error {
-	if f.Format == "json" {
-		enc := json.NewEncoder(e.Out)
-		for i := range records {
-			if err := enc.Encode(records[i]); err != nil {
-				return fmt.Errorf("write output: %w", err)
-			}
-		}
-		return nil
+// one prints one record.
+func one[T any](e *env, record T, columns []string, row func(*T) []string) error {
+	return print(e, []T{record}, columns, row)
+}
+
+// plain writes one record as JSON or YAML.
+func (e *env) plain(record any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return fmt.Errorf("write output: %w", err)
 	}
+	if e.format == "yaml" {
+		text = toYAML(text)
+	} else {
+		text = append(text, '\n')
+	}
+	if _, err := e.Out.Write(text); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+func table[T any](e *env, records []T, columns []string, row func(*T) []string) error {
 	w := tabwriter.NewWriter(e.Out, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(w, strings.Join(columns, "\t"))
 	for i := range records {
@@ -88,6 +110,28 @@ func accountRow(a *api.Account) []string {
 		otp = "on"
 	}
 	return []string{a.UID, a.Email, a.Role, fmt.Sprint(a.Level), a.State, otp, moment(&a.Created)}
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// comma lists words in a cell.
+func comma(list []string) string { return strings.Join(list, ",") }
+
+// collect reads a list to its end.
+func collect[T any](records iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for r, err := range records {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 func moment(t *time.Time) string {

@@ -46,6 +46,9 @@ func (c *Config) check() error {
 	if err := c.checkSchemes(); err != nil {
 		return err
 	}
+	if c.OAuth.Lifetime < time.Second || c.OAuth.Lifetime > 24*time.Hour {
+		return errors.New("oauth.lifetime: is not between 1s and 24h")
+	}
 	switch {
 	case c.Data == "":
 		return errors.New("data: is empty")
@@ -55,6 +58,8 @@ func (c *Config) check() error {
 		return errors.New("barong.uid_prefix: is not 2 to 6 letters")
 	case c.Barong.NonceWindow > 60*time.Second:
 		return errors.New("barong.nonce_window: is longer than 60s")
+	case c.SigningEvery != 0 && c.SigningEvery < time.Hour:
+		return errors.New("signing.rotate_every: is less than an hour, and not 0")
 	case c.SessionIdle > c.SessionAbsolute:
 		return errors.New("account.session_idle: is longer than account.session_absolute")
 	case (c.AdminPassword != "" || c.AdminPasswordFile != "") && c.AdminEmail == "":

@@ -37,14 +37,26 @@ type Config struct {
 	PasswordEntropy float64       `key:"account.password_min_entropy" default:"14" help:"least entropy of a password, in bits"`
 	PasswordWords   bool          `key:"account.password_dictionary" default:"true" help:"common words count little towards entropy"`
 
+	SigningEvery time.Duration `key:"signing.rotate_every" default:"720h" help:"signing keys are replaced after this long, at least 1h; the next one is published 10 minutes before it signs; 0: never by itself"`
+
 	RewrapBatch int `key:"keyring.rewrap_batch" default:"100" help:"rows that gatehouse keyring rewrap seals again in one transaction"`
 
 	Vault  Vault  `key:"vault"`
 	Barong Barong `key:"barong"`
 	SMTP   SMTP   `key:"smtp"`
 
+	OAuth OAuth `key:"oauth"`
+
 	Shield  Shield  `key:"shield"`
 	HTTPSig HTTPSig `key:"httpsig"`
+}
+
+// OAuth is what can be set of the endpoints for OAuth-aware clients.
+type OAuth struct {
+	Audiences []string      `key:"oauth.audiences" default:"" help:"what tokens from /oauth2/token may be for, such as https://api.example.com; empty: the issuer, which is public_url"`
+	Lifetime  time.Duration `key:"oauth.lifetime" default:"1m" help:"life of these tokens, at least 1s; a revocation does not shorten it"`
+	Scopes    []string      `key:"oauth.scopes" default:"" help:"scopes to list in the metadata for programs; empty: no list"`
+	Docs      string        `key:"oauth.docs" default:"" help:"URL of what developers should read; empty: none"`
 }
 
 // Shield is what can be set of the scheme of CodeIgniter Shield's HMAC keys.

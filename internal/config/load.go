@@ -22,7 +22,7 @@ import (
 const EnvPrefix = "GATEHOUSE_"
 
 // clientVariables are read by the command line itself and are no settings of the server.
-var clientVariables = []string{"TOKEN", "SERVER", "CONFIG", "KEY_ID", "KEY_SECRET", "KEY_TOKEN", "PRIVATE_KEY_FILE", "IMPORT_MYSQL", "IMPORT_POSTGRES"}
+var clientVariables = []string{"TOKEN", "SERVER", "PROFILE", "CONFIG", "KEY_ID", "KEY_SECRET", "KEY_TOKEN", "PRIVATE_KEY_FILE", "IMPORT_MYSQL", "IMPORT_POSTGRES"}
 
 // Load reads the configuration. Later sources win: defaults, the file at path (empty:
 // none), the environment (as of os.Environ), flags (by key). An unknown key, an

@@ -110,3 +110,13 @@ func (d *Dir) Replay(ctx context.Context, accounts account.Store, ahead time.Dur
 	}
 	return memory.OpenReplay(memory.Options{Dir: dir, Fresh: total == 0, MaxAhead: ahead, MaxWindow: MaxWindow})
 }
+
+// Limiter opens the limiter of the keys with its counters in the directory: what was charged
+// stays charged, however the process ends.
+func (d *Dir) Limiter() (*memory.Limiter, error) {
+	dir := filepath.Join(d.path, "limits")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make limits directory: %w", err)
+	}
+	return memory.OpenLimiter(memory.LimiterOptions{Dir: dir})
+}

@@ -4,10 +4,15 @@
 package datadir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/state/memory"
 )
 
 // The rest is proved where it is used: in internal/server and embedded.
@@ -42,4 +47,34 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(path, "others may read it; run: chmod 700 "+path)
+}
+
+func TestLimiter(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data")
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	year := []gatehouse.Limit{{Name: "year", Count: 2, Period: 365 * 24 * time.Hour}}
+	for remaining := range int64(2) {
+		l, err := d.Limiter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := l.Charge(t.Context(), []gatehouse.Charge{{Subject: "key", Limits: year}})
+		if err != nil || s.RetryAfter != 0 || s.Remaining != 1-remaining || l.Doubt() != "" {
+			t.Errorf("Charge = %+v, %v, doubt %q", s, err, l.Doubt())
+		}
+		if _, err := d.Limiter(); !errors.Is(err, memory.ErrInUse) {
+			t.Errorf("opened twice: %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if info, err := os.Stat(filepath.Join(path, "limits")); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("made as %v, %v", info.Mode(), err)
+	}
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package gcra decides under rate limits with the generic cell rate algorithm (ITU-T
-// I.371). It is pure: no clock, no lock, no memory of its own.
+// I.371), and under quotas by counting ([Quota]). It is pure: no clock, no lock, no memory
+// of its own.
 //
 // # The algorithm
 //
@@ -16,6 +17,8 @@
 // admitted when the debt it would leave is at most the tolerance:
 //
 //	max(TAT, now) + interval <= now + tolerance
+//
+// A request with a cost is so many requests at one instant: all of them or none.
 //
 // A counter whose TAT is not after now owes nothing and says nothing; it may be dropped.
 // It follows that any span of time d, from its first admitted request to its last, holds
@@ -67,20 +70,27 @@ func New(count int64, period time.Duration, burst int64) (l Limit, ok bool) {
 	return Limit{Interval: interval, Tolerance: tolerance}, true
 }
 
-// Take asks for one request at now. tat is the counter; any instant that is not after now
-// stands for a new one. next is the counter to store, whether ok or not. Where ok is
-// false, retryAfter is the shortest wait after which the same request is admitted, at
-// least 1 ns; else it is zero. remaining is how many more requests would be admitted at
-// now.
-func (l Limit) Take(tat, now int64) (next int64, ok bool, retryAfter, remaining int64) {
-	if l.Interval < 1 || l.Tolerance < l.Interval {
-		return tat, false, span, 0
+// Never is the wait told where no wait helps.
+const Never = span
+
+// Take asks for cost requests at now, cost at least 1. tat is the counter; any instant that
+// is not after now stands for a new one. next is the counter to store, whether ok or not.
+// Where ok is false, retryAfter is the shortest wait after which the same request is
+// admitted, at least 1 ns, or [Never] where the limit admits no such cost; else it is zero.
+// remaining is how many more requests would be admitted at now, never negative.
+func (l Limit) Take(tat, now, cost int64) (next int64, ok bool, retryAfter, remaining int64) {
+	if l.Interval < 1 {
+		return tat, false, Never, 0
 	}
 	debt := l.debt(tat, now)
-	if free := l.Tolerance - l.Interval; debt > free {
-		return add(now, debt), false, debt - free, 0
+	if cost < 1 || cost > l.Tolerance/l.Interval {
+		return add(now, debt), false, Never, (l.Tolerance - debt) / l.Interval
 	}
-	debt += l.Interval
+	price := cost * l.Interval
+	if free := l.Tolerance - price; debt > free {
+		return add(now, debt), false, debt - free, (l.Tolerance - debt) / l.Interval
+	}
+	debt += price
 	return add(now, debt), true, 0, (l.Tolerance - debt) / l.Interval
 }
 

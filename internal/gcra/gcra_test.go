@@ -81,7 +81,7 @@ func TestTake(t *testing.T) {
 		{"difference does not fit", math.MaxInt64, math.MinInt64, math.MinInt64 + 300*ms, false, 100 * ms, 0},
 		{"end of time", math.MinInt64, math.MaxInt64, math.MaxInt64, true, 0, 2},
 	} {
-		next, ok, retry, remaining := l.Take(row.tat, row.now)
+		next, ok, retry, remaining := l.Take(row.tat, row.now, 1)
 		if next != row.next || ok != row.ok || retry != row.retry || remaining != row.remaining {
 			t.Errorf("%s: Take = %d, %v, %d, %d, want %d, %v, %d, %d", row.name,
 				next, ok, retry, remaining, row.next, row.ok, row.retry, row.remaining)
@@ -104,7 +104,7 @@ func TestRefund(t *testing.T) {
 		{"of nothing", math.MinInt64, 1000 * ms, 2},
 		{"of a debt in another measure", math.MaxInt64, 1000 * ms, 0},
 	} {
-		next, ok, _, remaining := l.Take(l.Refund(row.tat, row.now), row.now)
+		next, ok, _, remaining := l.Take(l.Refund(row.tat, row.now), row.now, 1)
 		if !ok || remaining != row.remaining {
 			t.Errorf("%s: then Take = %d, %v, remaining %d, want %d", row.name, next, ok, remaining, row.remaining)
 		}
@@ -114,7 +114,7 @@ func TestRefund(t *testing.T) {
 func TestZeroLimitAdmitsNothing(t *testing.T) {
 	t.Parallel()
 	for _, l := range []gcra.Limit{{}, {Interval: 0, Tolerance: 10}, {Interval: -1, Tolerance: 10}, {Interval: 10, Tolerance: 9}} {
-		if _, ok, retry, remaining := l.Take(math.MinInt64, 0); ok || retry <= 0 || remaining != 0 {
+		if _, ok, retry, remaining := l.Take(math.MinInt64, 0, 1); ok || retry <= 0 || remaining != 0 {
 			t.Errorf("%+v: Take = %v, retry after %d, remaining %d", l, ok, retry, remaining)
 		}
 	}
@@ -168,15 +168,15 @@ func TestModel(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "requests") {
 			now += wait.Draw(t, "wait")
 			want := model.fits(now)
-			next, ok, retry, remaining := l.Take(tat, now)
+			next, ok, retry, remaining := l.Take(tat, now, 1)
 			if ok != want {
 				t.Fatalf("admitted %v, the model says %v", ok, want)
 			}
 			if ok {
 				model.admitted = append(model.admitted, now)
 			} else {
-				_, early, _, _ := l.Take(next, now+retry-1)
-				_, right, _, _ := l.Take(next, now+retry)
+				_, early, _, _ := l.Take(next, now+retry-1, 1)
+				_, right, _, _ := l.Take(next, now+retry, 1)
 				if retry < 1 || early || !right {
 					t.Fatalf("retry after %d: a nanosecond before %v, then %v", retry, early, right)
 				}
@@ -212,7 +212,7 @@ func TestChanges(t *testing.T) {
 				tat = l.Refund(tat, now)
 				continue
 			}
-			next, ok, retry, remaining := l.Take(tat, now)
+			next, ok, retry, remaining := l.Take(tat, now, 1)
 			if retry < 0 || retry > l.Interval || remaining < 0 || ok != (retry == 0) || next < now {
 				t.Fatalf("Take(%d, %d) under %+v = %d, %v, %d, %d", tat, now, l, next, ok, retry, remaining)
 			}
@@ -221,7 +221,7 @@ func TestChanges(t *testing.T) {
 		l, _ = gcra.New(rapid.Int64Range(1, 50).Draw(t, "last count"), time.Second, rapid.Int64Range(1, 12).Draw(t, "last burst"))
 		model, now := log{l: l}, rapid.Int64Range(-1e18, 2e18).Draw(t, "last now")
 		for range 40 {
-			next, ok, _, _ := l.Take(tat, now)
+			next, ok, _, _ := l.Take(tat, now, 1)
 			if ok && !model.fits(now) {
 				t.Fatal("more admitted than the limit in force allows")
 			}
@@ -242,7 +242,7 @@ func BenchmarkTake(b *testing.B) {
 	for b.Loop() {
 		now += 500_000
 		l, _ := gcra.New(count, period, burst)
-		tat, _, _, _ = l.Take(tat, now)
+		tat, _, _, _ = l.Take(tat, now, 1)
 		count ^= 1
 	}
 }

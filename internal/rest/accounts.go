@@ -6,108 +6,241 @@ package rest
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/api"
 )
 
-// find reads an account by e-mail address or uid.
-func (h *Handler) find(ctx context.Context, ref string) (account.Account, error) {
-	if strings.Contains(ref, "@") {
-		return h.directory.Account(ctx, account.ByEmail, ref)
+func (h *Handler) accountOperations() []operation {
+	return []operation{
+		does(route{
+			Method: http.MethodPost, Path: "/v1/accounts", ID: "createAccount", Tag: "accounts", Summary: "Make an account", Status: http.StatusCreated,
+			Text:   "Without a password it cannot sign in.",
+			limits: small, Scope: gatehouse.ScopeAccounts, Everyone: true, again: h.accountAgain,
+		}, h.createAccount),
+		does(route{
+			Method: http.MethodGet, Path: "/v1/accounts", ID: "listAccounts", Tag: "accounts", Summary: "List accounts and service accounts", Status: http.StatusOK,
+			Text:   "The oldest first. Filters narrow together.",
+			limits: small, Scope: gatehouse.ScopeAccountsRead, Everyone: true,
+		}, h.listAccounts),
+		does(route{
+			Method: http.MethodGet, Path: "/v1/accounts/{ref}", ID: "getAccount", Tag: "accounts", Summary: "Read an account", Status: http.StatusOK,
+			limits: small, Scope: gatehouse.ScopeAccountsRead, Everyone: true,
+		}, h.getAccount),
+		does(route{
+			Method: http.MethodPatch, Path: "/v1/accounts/{ref}", ID: "updateAccount", Tag: "accounts", Summary: "Change an account's role, level or limits", Status: http.StatusOK,
+			Text:   "Role and level are one change, limits another. Only superadministrators give the roles admin and superadmin.",
+			limits: small, Scope: gatehouse.ScopeAccounts, Everyone: true,
+		}, h.updateAccount),
+		does(route{
+			Method: http.MethodPost, Path: "/v1/accounts/{ref}/state", ID: "setAccountState", Tag: "accounts", Summary: "Put an account into another state", Status: http.StatusOK,
+			Text:   "Out of the active state its keys are disabled.",
+			limits: small, Scope: gatehouse.ScopeAccounts, Everyone: true, again: h.accountAgain,
+		}, h.setState),
+		does(route{
+			Method: http.MethodPost, Path: "/v1/accounts/{ref}/reset-otp", ID: "resetOTP", Tag: "accounts", Summary: "Turn an account's second factor off", Status: http.StatusOK,
+			Text:   "Its keys are disabled.",
+			limits: small, Scope: gatehouse.ScopeAccounts, Everyone: true, again: h.accountAgain,
+		}, h.resetOTP),
 	}
-	return h.directory.Account(ctx, account.ByUID, ref)
 }
 
-func (h *Handler) createAccount(w http.ResponseWriter, r *http.Request) {
-	var in api.NewAccount
-	if err := read(r, &in); err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	if in.State == "" {
-		in.State = string(gatehouse.PrincipalActive)
-	}
-	a, err := h.directory.CreateAccount(r.Context(), h.operator(r), account.NewAccount{
-		Email: in.Email, Username: in.Username, Role: in.Role, Level: in.Level,
-		State: gatehouse.PrincipalState(in.State), Password: gatehouse.NewSecret(in.Password),
-	})
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusCreated, accountOut(&a))
+// AccountPath names an account.
+type AccountPath struct {
+	Ref string `path:"ref" maxLength:"255" doc:"e-mail address or uid"`
 }
 
-func (h *Handler) listAccounts(w http.ResponseWriter, r *http.Request) {
-	offset, limit, err := page(r)
-	if err != nil {
-		h.fail(w, r, err)
-		return
+type accountAnswer struct{ Body api.Account }
+
+func (h *Handler) createAccount(ctx context.Context, c *caller, in *struct{ Body api.NewAccount }) (*accountAnswer, error) {
+	n := account.NewAccount{
+		Email: in.Body.Email, Username: in.Body.Username, Role: in.Body.Role, Level: in.Body.Level,
+		State: gatehouse.PrincipalState(in.Body.State), Password: gatehouse.NewSecret(in.Body.Password),
 	}
-	as, total, err := h.directory.List(r.Context(), account.Query{Tenant: h.tenant, Offset: offset, Limit: limit})
-	if err != nil {
-		h.fail(w, r, err)
-		return
+	if n.State == "" {
+		n.State = gatehouse.PrincipalActive
 	}
-	out := api.Accounts{Accounts: []api.Account{}, Total: total}
+	if err := c.mayGiveRole(n.Role); err != nil {
+		return nil, err
+	}
+	a, err := c.directory.CreateAccount(ctx, c.actor, n)
+	return c.shownAccount(ctx, &a, err)
+}
+
+// mayGiveRole refuses roles that let their bearers manage others, but to who is above them.
+// gatehouse.ErrForbidden.
+func (c *caller) mayGiveRole(role string) error {
+	if manages(role) && !c.superadmin() {
+		return gatehouse.ErrForbidden
+	}
+	return nil
+}
+
+// accountAgain is the account of a change that was made before.
+func (h *Handler) accountAgain(ctx context.Context, c *caller, id string) (any, error) {
+	a, err := c.directory.Account(ctx, account.ByID, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.accountBody(ctx, &a, map[string]string{})
+}
+
+// accountFilter is what a list of accounts is asked.
+type accountFilter struct {
+	Page
+	Kind  string `query:"kind" enum:"account,service" doc:"people's accounts, or service accounts"`
+	Owner string `query:"owner" maxLength:"255" doc:"e-mail address or uid: the service accounts of this account"`
+	State string `query:"state" enum:"active,pending,locked,banned,deleted,disabled"`
+	Role  string `query:"role" maxLength:"255"`
+}
+
+type accountsAnswer struct{ Body api.Accounts }
+
+const orderOffset byte = 1
+
+func (h *Handler) listAccounts(ctx context.Context, c *caller, in *accountFilter) (*accountsAnswer, error) {
+	at, err := parseCursor(in.Cursor, orderOffset)
+	if err != nil {
+		return nil, err
+	}
+	q := account.Query{State: gatehouse.PrincipalState(in.State), Role: in.Role, Offset: int(max(at.At, 0)), Limit: in.Limit}
+	switch in.Kind {
+	case kindAccount:
+		q.Kind = gatehouse.PrincipalAccount
+	case kindService:
+		q.Kind = gatehouse.PrincipalService
+	}
+	if in.Owner != "" {
+		owner, err := c.find(ctx, in.Owner)
+		if err != nil {
+			return nil, err
+		}
+		q.Owner = owner.ID
+	}
+	as, total, err := c.directory.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &accountsAnswer{Body: api.Accounts{Accounts: []api.Account{}}}
+	seen := map[string]string{}
 	for i := range as {
-		out.Accounts = append(out.Accounts, accountOut(&as[i]))
+		body, err := c.accountBody(ctx, &as[i], seen)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Accounts = append(out.Body.Accounts, body)
 	}
-	answer(w, http.StatusOK, out)
+	if next := q.Offset + len(as); len(as) > 0 && next < total {
+		out.Body.Next = cursor{Order: orderOffset, At: int64(next)}.String()
+	}
+	return out, nil
 }
 
-func (h *Handler) showAccount(w http.ResponseWriter, r *http.Request) {
-	a, err := h.find(r.Context(), r.PathValue("ref"))
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusOK, accountOut(&a))
+func (h *Handler) getAccount(ctx context.Context, c *caller, in *AccountPath) (*accountAnswer, error) {
+	a, err := c.find(ctx, in.Ref)
+	return c.shownAccount(ctx, &a, err)
 }
 
-func (h *Handler) setState(w http.ResponseWriter, r *http.Request) {
-	var in api.NewState
-	if err := read(r, &in); err != nil {
-		h.fail(w, r, err)
-		return
+func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
+	AccountPath
+	Body api.PatchAccount
+}) (*accountAnswer, error) {
+	p := &in.Body
+	var limits *[]gatehouse.Limit
+	if err := convert(&limits, p.Limits, checkedLimits); err != nil {
+		return nil, err
 	}
-	h.onAccount(w, r, func(id string) error {
-		return h.directory.SetState(r.Context(), h.operator(r), id, gatehouse.PrincipalState(in.State))
+	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
+		if p.Role != nil && *p.Role != a.Role {
+			if err := c.mayGiveRole(*p.Role); err != nil {
+				return err
+			}
+		}
+		if p.Role != nil || p.Level != nil {
+			if _, err := c.directory.SetRole(ctx, c.actor, a.ID, p.Role, p.Level); err != nil {
+				return err
+			}
+		}
+		if limits == nil {
+			return nil
+		}
+		_, err := c.directory.SetLimits(ctx, c.actor, a.ID, *limits)
+		return err
 	})
 }
 
-func (h *Handler) resetOTP(w http.ResponseWriter, r *http.Request) {
-	h.onAccount(w, r, func(id string) error {
-		return h.directory.ResetOTP(r.Context(), h.operator(r), id)
+// checkedLimits reads limits that are set after something else was: they must not fail then.
+func checkedLimits(in []api.Limit) ([]gatehouse.Limit, error) {
+	limits, err := limitsIn(in)
+	if err == nil {
+		err = gatehouse.CheckLimits(limits)
+	}
+	return limits, err
+}
+
+func (h *Handler) setState(ctx context.Context, c *caller, in *struct {
+	AccountPath
+	Body api.NewState
+}) (*accountAnswer, error) {
+	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
+		return c.directory.SetState(ctx, c.actor, a.ID, gatehouse.PrincipalState(in.Body.State))
 	})
 }
 
-// onAccount changes an account and answers with what it is then.
-func (h *Handler) onAccount(w http.ResponseWriter, r *http.Request, change func(id string) error) {
-	a, err := h.find(r.Context(), r.PathValue("ref"))
-	if err == nil {
-		err = change(a.ID)
-	}
-	if err == nil {
-		a, err = h.directory.Account(r.Context(), account.ByID, a.ID)
-	}
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusOK, accountOut(&a))
+func (h *Handler) resetOTP(ctx context.Context, c *caller, in *AccountPath) (*accountAnswer, error) {
+	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
+		return c.directory.ResetOTP(ctx, c.actor, a.ID)
+	})
 }
 
+// changeAccount changes an account and answers with what it is then.
+func (c *caller) changeAccount(ctx context.Context, ref string, change func(*account.Account) error) (*accountAnswer, error) {
+	a, err := c.find(ctx, ref)
+	if err == nil {
+		err = c.mayTouch(&a)
+	}
+	if err == nil {
+		err = change(&a)
+	}
+	if err == nil {
+		a, err = c.directory.Account(ctx, account.ByID, a.ID)
+	}
+	return c.shownAccount(ctx, &a, err)
+}
+
+// shownAccount answers with an account that a verb returned.
+func (c *caller) shownAccount(ctx context.Context, a *account.Account, err error) (*accountAnswer, error) {
+	if err != nil {
+		return nil, err
+	}
+	body, err := c.accountBody(ctx, a, map[string]string{})
+	return &accountAnswer{Body: body}, err
+}
+
+// The kinds of accounts on the wire.
+const (
+	kindAccount = "account"
+	kindService = "service"
+)
+
+// accountBody is an account as the wire has it, with whose it is. Uids are remembered in seen.
+func (c *caller) accountBody(ctx context.Context, a *account.Account, seen map[string]string) (out api.Account, err error) {
+	out = accountOut(a)
+	if a.Owner != "" {
+		out.Owner, err = c.uid(ctx, a.Owner, seen)
+	}
+	return out, err
+}
+
+// accountOut is an account as the wire has it, but for its owner.
 func accountOut(a *account.Account) api.Account {
-	kind := "account"
+	kind := kindAccount
 	if a.Kind == gatehouse.PrincipalService {
-		kind = "service"
+		kind = kindService
 	}
 	return api.Account{
 		UID: a.UID, Tenant: a.Tenant, Kind: kind, Email: a.Email, Username: a.Username, Role: a.Role, Level: a.Level,
-		State: string(a.State), OTP: a.OTP, Created: a.Created, Updated: a.Updated,
+		State: string(a.State), OTP: a.OTP, Limits: limitsOut(a.Limits), Created: a.Created, Updated: a.Updated,
 	}
 }

@@ -16,27 +16,34 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 )
 
-// importKeys takes over foreign keys. Owners are made first, one by one: an account
-// without keys harms nobody, and the next try finds it.
-func (h *Handler) importKeys(w http.ResponseWriter, r *http.Request) {
-	var in api.Import
-	if err := read(r, &in); err != nil {
-		h.fail(w, r, err)
-		return
+func (h *Handler) importOperations() []operation {
+	return []operation{
+		does(route{
+			Method: http.MethodPost, Path: "/v1/keys/import", ID: "importKeys", Tag: "keys", Summary: "Take over keys of another system", Status: http.StatusOK,
+			Text:   "All of them, or none where one is refused; each one's answer tells. Doing it again changes nothing.",
+			limits: large, Scope: gatehouse.ScopeKeysImport, Everyone: true, Repeat: repeatAnswer,
+		}, h.importKeys),
 	}
-	out, err := h.adopt(r, &in)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusOK, out)
 }
 
-func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) {
-	if len(in.Keys) > gatehouse.MaxAdopt || len(in.Owners) > gatehouse.MaxAdopt {
-		return nil, &gatehouse.InvalidError{Field: "keys", Problem: "more than 500 at once"}
+type importedOut struct{ Body api.Imported }
+
+// importKeys takes over foreign keys. Owners are made first, one by one: an account
+// without keys harms nobody, and the next try finds it.
+func (h *Handler) importKeys(ctx context.Context, c *caller, in *struct{ Body api.Import }) (*importedOut, error) {
+	out, err := h.adopt(ctx, c, &in.Body)
+	if err != nil {
+		return nil, err
 	}
-	out := &api.Imported{}
+	c.nothing = !out.Written // then the ids are what the caller sent, unchecked
+	return &importedOut{Body: *out}, nil
+}
+
+func (h *Handler) adopt(ctx context.Context, c *caller, in *api.Import) (*api.Imported, error) {
+	if len(in.Keys) > gatehouse.MaxAdopt || len(in.Owners) > gatehouse.MaxAdopt {
+		return nil, &gatehouse.InvalidError{Field: "keys", Problem: "more than 1000 at once"}
+	}
+	out := &api.Imported{Keys: []api.ImportedKey{}}
 	ids, problems := map[string]string{}, map[string]string{}
 	for i := range in.Owners {
 		o := &in.Owners[i]
@@ -44,7 +51,7 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 			problems[o.Email] = "owner: another has the same address"
 			continue
 		}
-		id, err := h.owner(r, in, o, out)
+		id, err := h.owner(ctx, c, in, o, out)
 		var invalid *gatehouse.InvalidError
 		switch {
 		case errors.As(err, &invalid):
@@ -58,6 +65,9 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 	foreign := make([]gatehouse.Foreign, 0, len(in.Keys))
 	for i := range in.Keys {
 		f, problem := foreignKey(in, &in.Keys[i], ids, problems)
+		if problem == "" && !c.mayGive(&f) {
+			problem = "scopes: more than the caller's own, or a longer life"
+		}
 		if problem != "" {
 			out.Keys = append(out.Keys, api.ImportedKey{ID: in.Keys[i].ID, Outcome: "refused", Problem: problem})
 			continue
@@ -66,7 +76,7 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 		foreign = append(foreign, f)
 	}
 	dry := in.DryRun || len(foreign) < len(in.Keys)
-	answers, written, err := h.authority.Adopt(r.Context(), h.operator(r), foreign, dry)
+	answers, written, err := h.c.Authority.Adopt(ctx, c.actor, foreign, dry)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +89,20 @@ func (h *Handler) adopt(r *http.Request, in *api.Import) (*api.Imported, error) 
 		answers = answers[1:]
 	}
 	return out, nil
+}
+
+// mayGive reports whether the caller may make a key like the foreign one: a caller with a
+// key gives on no scope that it has not, by name where it is one of management, and no
+// longer life than its own.
+func (c *caller) mayGive(f *gatehouse.Foreign) bool {
+	if c.decision == nil {
+		return true
+	}
+	own := c.decision.Key
+	if !own.Scopes.Covers(f.Scopes) || !own.Expires.IsZero() && (f.Expires.IsZero() || f.Expires.After(own.Expires)) {
+		return false
+	}
+	return !slices.ContainsFunc(f.Scopes, func(s gatehouse.Scope) bool { return s.Manages() && !own.Scopes.Holds(s) })
 }
 
 // foreignKey is one key of an import as the ground takes it, or what is wrong with it.
@@ -94,7 +118,7 @@ func foreignKey(in *api.Import, k *api.ImportKey, ids, problems map[string]strin
 	if err != nil {
 		return gatehouse.Foreign{}, err.Error()
 	}
-	unused, err := seconds("unused", k.Unused)
+	unused, err := seconds("unused_s", k.Unused)
 	if err != nil {
 		return gatehouse.Foreign{}, err.Error()
 	}
@@ -115,9 +139,8 @@ const ordinaryRole = "member"
 // owner finds the account of an owner or makes it. In a dry run the id of one that is yet
 // to be made is empty. Whose keys they become must not hang on who registered an address
 // here, so an account that no import has made is taken only where the operator says so.
-func (h *Handler) owner(r *http.Request, in *api.Import, o *api.ImportOwner, out *api.Imported) (id string, err error) {
-	ctx := r.Context()
-	a, err := h.find(ctx, o.Email)
+func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.ImportOwner, out *api.Imported) (id string, err error) {
+	a, err := c.find(ctx, o.Email)
 	if err == nil {
 		if origin := labelOf(&a); origin != "" && origin == o.Origin {
 			if gatehouse.PrincipalState(o.State) == gatehouse.PrincipalBanned && a.State.MayAct() {
@@ -146,7 +169,7 @@ func (h *Handler) owner(r *http.Request, in *api.Import, o *api.ImportOwner, out
 		now := time.Now().UTC()
 		n.Labels = []account.Label{{Key: importLabel, Value: o.Origin, Scope: account.LabelPrivate, Created: now, Updated: now}}
 	}
-	a, err = h.makeOwner(ctx, h.operator(r), n)
+	a, err = c.makeOwner(ctx, n)
 	return a.ID, err
 }
 
@@ -179,8 +202,8 @@ func labelOf(a *account.Account) string {
 }
 
 // makeOwner makes an account, without the username where that is what is wrong.
-func (h *Handler) makeOwner(ctx context.Context, actor gatehouse.Actor, n account.NewAccount) (account.Account, error) {
-	a, err := h.directory.CreateAccount(ctx, actor, n)
+func (c *caller) makeOwner(ctx context.Context, n account.NewAccount) (account.Account, error) {
+	a, err := c.directory.CreateAccount(ctx, c.actor, n)
 	var invalid *gatehouse.InvalidError
 	var taken *account.TakenError
 	badName := errors.As(err, &invalid) && invalid.Field == "username" || errors.As(err, &taken) && taken.Field == "username"
@@ -188,12 +211,5 @@ func (h *Handler) makeOwner(ctx context.Context, actor gatehouse.Actor, n accoun
 		return a, err
 	}
 	n.Username = ""
-	return h.directory.CreateAccount(ctx, actor, n)
-}
-
-func timeIn(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
+	return c.directory.CreateAccount(ctx, c.actor, n)
 }

@@ -65,3 +65,25 @@ func TestImportOwners(t *testing.T) {
 		}
 	}
 }
+
+// What a refused import names is input, perhaps a secret in the wrong place: it is not kept.
+func TestRefusedImportIsNotKept(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, k := h.keyOf("", "root@example.com", "admin", manageAll()...)
+	const line = "POST /v1/keys/import"
+	for body, kept := range map[string]bool{
+		`{"scheme":"shield","owners":[],"keys":[{"kid":"` + marker + `","owner":"x","scopes":[]}]}`: false,
+		`{"scheme":"shield","dry_run":true,"owners":[],"keys":[]}`:                                  false,
+		`{"scheme":"shield","owners":[{"email":"o@example.com"}],"keys":[{"kid":"` + strings.Repeat("a", 32) + `","owner":"o@example.com","secret":"` + strings.Repeat("s", 44) + `","scopes":[]}]}`: true,
+	} {
+		for range 2 {
+			if got := h.call(k.Token, line, body, "Idempotency-Key: "+body[len(body)-50:]); got.status != 200 {
+				t.Fatalf("%s: %d %s", body, got.status, got.body)
+			}
+		}
+		if got := h.call(k.Token, line, body, "Idempotency-Key: "+body[len(body)-50:]); (got.header.Get("Idempotency-Replayed") != "") != kept {
+			t.Errorf("%s: kept is not %v", body, kept)
+		}
+	}
+}

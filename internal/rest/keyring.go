@@ -9,7 +9,6 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
-	"github.com/seed14544106/gatehouse/gate"
 )
 
 // Keyring is what the API needs of the process's keyring. Refusals that can be explained
@@ -45,74 +44,68 @@ func (e *ConflictError) Error() string { return e.Problem }
 // Unwrap returns gatehouse.ErrConflict.
 func (e *ConflictError) Unwrap() error { return gatehouse.ErrConflict }
 
-// keyringRoutes are the routes of the keyring; none where the process has none to change.
-func (h *Handler) keyringRoutes() []gate.Route {
-	var routes []gate.Route
-	if h.keyring == nil {
+// keyringOperations are the routes of the keyring; none where the process has none to change.
+func (h *Handler) keyringOperations() []operation {
+	if h.c.Keyring == nil {
 		return nil
 	}
-	for pattern, handler := range map[string]http.HandlerFunc{
-		"GET /v1/keyring":                    h.showKeyring,
-		"POST /v1/keyring/keys":              h.addKeyringKey,
-		"POST /v1/keyring/keys/{id}/primary": h.setPrimary,
-		"POST /v1/keyring/keys/{id}/retire":  h.retire,
-		"POST /v1/keyring/rewrap":            h.beginRewrap,
-		"GET /v1/keyring/rewrap":             h.showRewrap,
-	} {
-		routes = append(routes, gate.Route{Pattern: pattern, MaxBody: maxBody, Timeout: timeout, Handler: handler})
+	at := func(method, path, id, summary string, status int) route {
+		return route{
+			Method: method, Path: "/v1/keyring" + path, ID: id, Tag: "keyring", Summary: summary, Status: status,
+			limits: small, AnyCaller: true, SocketOnly: true, DefaultTenantOnly: true, Repeat: repeatFresh,
+		}
 	}
-	return routes
+	return []operation{
+		does(at(http.MethodGet, "", "getKeyring", "Read the keyring", http.StatusOK), h.getKeyring),
+		does(at(http.MethodPost, "/keys", "addKeyringKey", "Add a key to the keyring", http.StatusCreated), h.addKeyringKey),
+		does(at(http.MethodPost, "/keys/{id}/primary", "setPrimaryKeyringKey", "Make new things with a key", http.StatusOK), h.setPrimary),
+		does(at(http.MethodPost, "/keys/{id}/retire", "retireKeyringKey", "Remove a key that nothing refers to", http.StatusOK), h.retire),
+		does(at(http.MethodPost, "/rewrap", "beginRewrap", "Bring everything under the primary KEK", http.StatusAccepted), h.beginRewrap),
+		does(at(http.MethodGet, "/rewrap", "getRewrap", "Ask how far that has come", http.StatusOK), h.getRewrap),
+	}
 }
 
-func (h *Handler) showKeyring(w http.ResponseWriter, r *http.Request) {
-	keys, unreadable, err := h.keyring.List(r.Context())
+// keyringPath names a key of the keyring.
+type keyringPath struct {
+	ID string `path:"id" maxLength:"64" doc:"id of the key"`
+}
+
+type keyringOut struct{ Body api.Keyring }
+
+type keyringKeyOut struct{ Body api.KeyringKey }
+
+type rewrapOut struct{ Body api.Rewrap }
+
+func (h *Handler) getKeyring(ctx context.Context, _ *caller, _ *struct{}) (*keyringOut, error) {
+	keys, unreadable, err := h.c.Keyring.List(ctx)
 	if err != nil {
-		h.fail(w, r, err)
-		return
+		return nil, err
 	}
-	answer(w, http.StatusOK, api.Keyring{Keys: keys, Unreadable: unreadable, Rewrap: h.keyring.Progress()})
+	return &keyringOut{Body: api.Keyring{Keys: keys, Unreadable: unreadable, Rewrap: h.c.Keyring.Progress()}}, nil
 }
 
-func (h *Handler) addKeyringKey(w http.ResponseWriter, r *http.Request) {
-	var in api.NewKeyringKey
-	if err := read(r, &in); err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	k, err := h.keyring.Add(r.Context(), h.operator(r), in)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusCreated, k)
+func (h *Handler) addKeyringKey(ctx context.Context, c *caller, in *struct{ Body api.NewKeyringKey }) (*keyringKeyOut, error) {
+	k, err := h.c.Keyring.Add(ctx, c.actor, in.Body)
+	return &keyringKeyOut{Body: k}, err
 }
 
-func (h *Handler) setPrimary(w http.ResponseWriter, r *http.Request) {
-	k, err := h.keyring.SetPrimary(r.Context(), h.operator(r), r.PathValue("id"))
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusOK, k)
+func (h *Handler) setPrimary(ctx context.Context, c *caller, in *keyringPath) (*keyringKeyOut, error) {
+	k, err := h.c.Keyring.SetPrimary(ctx, c.actor, in.ID)
+	return &keyringKeyOut{Body: k}, err
 }
 
-func (h *Handler) retire(w http.ResponseWriter, r *http.Request) {
-	if err := h.keyring.Retire(r.Context(), h.operator(r), r.PathValue("id")); err != nil {
-		h.fail(w, r, err)
-		return
+func (h *Handler) retire(ctx context.Context, c *caller, in *keyringPath) (*keyringOut, error) {
+	if err := h.c.Keyring.Retire(ctx, c.actor, in.ID); err != nil {
+		return nil, err
 	}
-	h.showKeyring(w, r)
+	return h.getKeyring(ctx, c, nil)
 }
 
-func (h *Handler) beginRewrap(w http.ResponseWriter, r *http.Request) {
-	p, err := h.keyring.Rewrap(r.Context(), h.operator(r))
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	answer(w, http.StatusAccepted, p)
+func (h *Handler) beginRewrap(ctx context.Context, c *caller, _ *struct{}) (*rewrapOut, error) {
+	p, err := h.c.Keyring.Rewrap(ctx, c.actor)
+	return &rewrapOut{Body: p}, err
 }
 
-func (h *Handler) showRewrap(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, h.keyring.Progress())
+func (h *Handler) getRewrap(context.Context, *caller, *struct{}) (*rewrapOut, error) {
+	return &rewrapOut{Body: h.c.Keyring.Progress()}, nil
 }

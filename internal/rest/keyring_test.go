@@ -19,7 +19,6 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
-	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/rest"
 )
 
@@ -67,11 +66,13 @@ func (c *calls) Progress() api.Rewrap {
 // ask sends a request to the house's API with this keyring.
 func (h *house) ask(k rest.Keyring, line, body string) (status int, answer string) {
 	h.t.Helper()
-	mux := http.NewServeMux()
-	gate.Mount(mux, rest.New(rest.Config{Authority: h.authority, Tenant: gatehouse.DefaultTenant, Keyring: k, Log: slog.New(slog.DiscardHandler)}).Routes())
+	a, err := rest.New(rest.Config{Authority: h.authority, Directory: h.directory, Keyring: k, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		h.t.Fatal(err)
+	}
 	method, target, _ := strings.Cut(line, " ")
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequestWithContext(h.t.Context(), method, target, strings.NewReader(body)))
+	a.Socket().ServeHTTP(w, httptest.NewRequestWithContext(h.t.Context(), method, target, strings.NewReader(body)))
 	return w.Code, w.Body.String()
 }
 

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -30,14 +29,24 @@ var problems = []struct {
 	{gatehouse.ErrNotFound, http.StatusNotFound, "not_found", "There is no such record"},
 	{gatehouse.ErrExists, http.StatusConflict, "exists", "There is one already"},
 	{gatehouse.ErrConflict, http.StatusConflict, "conflict", "It changed meanwhile, or its state does not allow this"},
+	{gatehouse.ErrRepeated, http.StatusConflict, "repeated", "It was done before"},
 	{gatehouse.ErrForbidden, http.StatusForbidden, "forbidden", "The caller may not do this"},
 	{account.ErrSpent, http.StatusConflict, "spent", "The one-time token was used, replaced, or never was"},
 	{account.ErrOTPOff, http.StatusConflict, "otp_off", "The second factor is off"},
 }
 
+// refusal is an error that is its own answer. It never holds input.
+type refusal api.Problem
+
+// Error implements error.
+func (e *refusal) Error() string { return e.Code + ": " + e.Title }
+
 // problem turns an error into its answer. Errors without a row are ours to read in the
 // log and nobody else's: the answer holds a request id only.
 func problem(err error) api.Problem {
+	if e, ok := errors.AsType[*refusal](err); ok {
+		return api.Problem(*e)
+	}
 	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
 		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: e.Field, Detail: e.Problem}
 	}
@@ -58,43 +67,31 @@ func problem(err error) api.Problem {
 	return api.Problem{Status: http.StatusInternalServerError, Code: "internal", Title: "Something is wrong here"}
 }
 
-// fail answers with the problem of err, and logs what the caller may not see.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// explain is the problem of err, which tells what the caller may not see to the log only.
+func (h *Handler) explain(ctx context.Context, where string, err error) api.Problem {
 	p := problem(err)
 	if p.Status >= http.StatusInternalServerError {
 		p.Ref = rand.Text()
-		h.log.ErrorContext(r.Context(), "request failed", "request_id", p.Ref, "route", r.Pattern, "error", err)
-		if p.Status == http.StatusServiceUnavailable {
-			w.Header().Set("Retry-After", strconv.Itoa(1))
-		}
+		h.c.Log.ErrorContext(ctx, "request failed", "request_id", p.Ref, "route", where, "error", err)
 	}
+	return p
+}
+
+// fail answers with the problem of err.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := h.explain(r.Context(), r.Pattern, err)
 	w.Header().Set("Content-Type", api.ProblemType)
-	write(w, p.Status, p)
-}
-
-// answer writes v as JSON.
-func answer(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	write(w, status, v)
-}
-
-func write(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client is gone: nobody is left to tell
-}
-
-// read decodes the body into v. Unknown members and trailing bytes are refused.
-func read(r *http.Request, v any) error {
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return &gatehouse.InvalidError{Field: "body", Problem: "is not the JSON object that is expected here, or too large"}
+	for name, values := range retry(&p) {
+		w.Header()[name] = values
 	}
-	// Not d.More: a stray closing bracket is no more to it, and neither is a body cut short.
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return &gatehouse.InvalidError{Field: "body", Problem: "holds more than one JSON value"}
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody is left to tell
+}
+
+// retry is the header of a problem that passes by waiting.
+func retry(p *api.Problem) http.Header {
+	if p.Status != http.StatusServiceUnavailable {
+		return nil
 	}
-	return nil
+	return http.Header{"Retry-After": {strconv.Itoa(1)}}
 }

@@ -38,6 +38,7 @@ var bridge = map[string]struct {
 	"gatehouse.ErrNotFound":    {err: gatehouse.ErrNotFound, status: 404, code: "not_found"},
 	"gatehouse.ErrExists":      {err: gatehouse.ErrExists, status: 409, code: "exists"},
 	"gatehouse.ErrConflict":    {err: gatehouse.ErrConflict, status: 409, code: "conflict"},
+	"gatehouse.ErrRepeated":    {err: gatehouse.ErrRepeated, status: 409, code: "repeated"},
 	"gatehouse.ErrForbidden":   {err: gatehouse.ErrForbidden, status: 403, code: "forbidden"},
 	"gatehouse.ErrUnavailable": {err: gatehouse.Unavailable("x", errors.New("y")), status: 503, code: "unavailable"},
 	"gatehouse.InvalidError":   {err: &gatehouse.InvalidError{Field: "f", Problem: "p"}, status: 422, code: "invalid"},
@@ -96,7 +97,7 @@ func TestEveryRowOfTheBridge(t *testing.T) {
 	want := map[error]row{
 		account.ErrBusy: {503, "unavailable"}, gatehouse.ErrUnavailable: {503, "unavailable"}, context.DeadlineExceeded: {503, "unavailable"},
 		gatehouse.ErrNotFound: {404, "not_found"}, gatehouse.ErrExists: {409, "exists"}, gatehouse.ErrConflict: {409, "conflict"},
-		gatehouse.ErrForbidden: {403, "forbidden"}, account.ErrSpent: {409, "spent"}, account.ErrOTPOff: {409, "otp_off"},
+		gatehouse.ErrForbidden: {403, "forbidden"}, gatehouse.ErrRepeated: {409, "repeated"}, account.ErrSpent: {409, "spent"}, account.ErrOTPOff: {409, "otp_off"},
 	}
 	if len(problems) != len(want) {
 		t.Errorf("the bridge has %d rows, this test %d", len(problems), len(want))
@@ -181,7 +182,7 @@ func errorNames(d ast.Decl) (names []string) {
 func TestInternalTellsNothing(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	h := &Handler{log: slog.New(slog.NewTextHandler(&log, nil))}
+	h := &Handler{c: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}}
 	w := httptest.NewRecorder()
 	h.fail(w, httptest.NewRequest(http.MethodGet, "/v1/keys", nil), errors.New("cause-of-it"))
 	var p api.Problem

@@ -45,21 +45,26 @@ func TestBadBodies(t *testing.T) {
 		"POST /v1/accounts":                     `{"email":"b@example.com"}`,
 		"POST /v1/accounts/" + a.UID + "/state": `{"state":"active"}`,
 	} {
-		for name, body := range map[string]string{
-			"empty":            "",
-			"no JSON":          marker,
-			"cut short":        good[:len(good)-1],
-			"a list":           "[" + good + "]",
-			"a text":           `"` + marker + `"`,
-			"unknown member":   good[:len(good)-1] + `,"` + marker + `":1}`,
-			"two values":       good + good,
-			"a stray bracket":  good + "}",
-			"a stray bracket]": good + "]",
-			"trailing text":    good + " " + marker,
-			"too large":        `{"` + strings.Repeat("x", 64<<10) + `":1}`,
-			"padded too large": good + strings.Repeat(" ", 64<<10),
+		for name, row := range map[string]struct {
+			body   string
+			status int
+			code   string
+			field  string
+		}{
+			"empty":            {"", 400, "malformed", "body"},
+			"no JSON":          {marker, 400, "malformed", "body"},
+			"cut short":        {good[:len(good)-1], 400, "malformed", "body"},
+			"a list":           {"[" + good + "]", 422, "invalid", "body"},
+			"a text":           {`"` + marker + `"`, 422, "invalid", "body"},
+			"unknown member":   {good[:len(good)-1] + `,"` + marker + `":1}`, 422, "invalid", "body"},
+			"two values":       {good + good, 400, "malformed", "body"},
+			"a stray bracket":  {good + "}", 400, "malformed", "body"},
+			"a stray bracket]": {good + "]", 400, "malformed", "body"},
+			"trailing text":    {good + " " + marker, 400, "malformed", "body"},
+			"too large":        {`{"` + strings.Repeat("x", 8<<20) + `":1}`, 413, "body_too_large", ""},
+			"padded too large": {good + strings.Repeat(" ", 8<<20), 413, "body_too_large", ""},
 		} {
-			if p := h.refused(line, body, 422, "invalid"); p.Field != "body" {
+			if p := h.refused(line, row.body, row.status, row.code); p.Field != row.field {
 				t.Errorf("%s, %s: field %q", line, name, p.Field)
 			}
 		}
@@ -69,14 +74,41 @@ func TestBadBodies(t *testing.T) {
 	}
 }
 
+func TestOtherBodies(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	k := h.key("bearer")
+	const good = `{"owner":"` + owner + `","schemes":["bearer"]}`
+	for kind, want := range map[string]int{
+		"": 201, "application/json": 201, "application/json; charset=utf-8": 201, "application/problem+json": 201,
+		"text/plain": 415, "application/x-www-form-urlencoded": 415, marker: 415, ";": 201,
+	} {
+		got := h.sendWith("POST /v1/keys", good, "Content-Type: "+kind)
+		if got.status != want || want == 415 && !strings.Contains(got.body, `"unsupported_media_type"`) || strings.Contains(got.body, marker) {
+			t.Errorf("%q: %d %s", kind, got.status, got.body)
+		}
+	}
+	for body, want := range map[string]int{"": 200, "{}": 200, " {}\n": 200, `{"` + marker + `":1}`: 422, marker: 422, "null": 422} {
+		if got := h.send("POST /v1/keys/"+k.ID+"/disable", body); got.status != want || strings.Contains(got.body, marker) {
+			t.Errorf("%q where none is expected: %d %s", body, got.status, got.body)
+		}
+	}
+	for body, want := range map[string]int{"": 200, "{}": 200, `{"reason":"x"}`: 200, `{"reason":"` + strings.Repeat("x", 256) + `"}`: 422, `{"why":"x"}`: 422} {
+		if got := h.send("POST /v1/keys/"+k.ID+"/revoke", body); got.status != want {
+			t.Errorf("%q where one may be: %d %s", body, got.status, got.body)
+		}
+	}
+}
+
 func TestWrongKinds(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	h.person()
 	for _, row := range []struct{ line, body, field string }{
-		{"POST /v1/keys", `{"owner":["` + marker + `"],"schemes":["bearer"]}`, "body"},
-		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":"` + marker + `"}`, "body"},
-		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"expires":"` + marker + `"}`, "body"},
+		{"POST /v1/keys", `{"owner":["` + marker + `"],"schemes":["bearer"]}`, "owner"},
+		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":"` + marker + `"}`, "schemes"},
+		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"expires":"` + marker + `"}`, "expires"},
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["` + marker + `"]}`, "schemes"},
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer","bearer"]}`, "schemes"},
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":[]}`, "schemes"},
@@ -85,17 +117,17 @@ func TestWrongKinds(t *testing.T) {
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"prefix":"` + marker + `-"}`, "prefix"},
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"name":"` + marker + `\n"}`, "name"},
 		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"expires":"2001-01-01T00:00:00Z"}`, "expires"},
-		{"POST /v1/verify", `{"headers":["` + marker + `"]}`, "body"},
-		{"POST /v1/verify", `{"headers":{"a":"` + marker + `"}}`, "body"},
+		{"POST /v1/verify", `{"headers":["` + marker + `"]}`, "headers"},
+		{"POST /v1/verify", `{"headers":{"` + marker + `":"` + marker + `"}}`, "headers"},
 		{"POST /v1/verify", `{"headers":{},"peer":"` + marker + `"}`, "peer"},
 		{"POST /v1/verify", `{"headers":{},"scopes":["` + marker + ` x"]}`, "scopes"},
 		{"POST /v1/accounts", `{"email":"` + marker + `"}`, "email"},
-		{"POST /v1/accounts", `{"email":"b@example.com","level":"` + marker + `"}`, "body"},
+		{"POST /v1/accounts", `{"email":"b@example.com","level":"` + marker + `"}`, "level"},
 		{"POST /v1/accounts", `{"email":"b@example.com","state":"` + marker + `"}`, "state"},
 		{"POST /v1/accounts", `{"email":"b@example.com","password":"` + marker + `"}`, "password"},
 		{"POST /v1/accounts/" + owner + "/state", `{"state":"` + marker + `"}`, "state"},
 		{"GET /v1/keys?limit=" + marker, "", "limit"},
-		{"GET /v1/accounts?offset=" + marker, "", "offset"},
+		{"GET /v1/accounts?" + marker + "=1", "", "query"},
 	} {
 		if p := h.refused(row.line, row.body, 422, "invalid"); p.Field != row.field || p.Detail == "" {
 			t.Errorf("%s %s: field %q, detail %q", row.line, row.body, p.Field, p.Detail)
@@ -143,32 +175,46 @@ func TestPages(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/v1/keys", "/v1/accounts"} {
-		for query, want := range map[string]int{
-			"": 3, "?limit=1": 1, "?limit=1000": 3, "?offset=2": 1, "?offset=3": 0, "?offset=9223372036854775807": 0, "?offset=1&limit=1": 1, "?limit=&offset=": 3,
-		} {
-			r := h.send("GET "+path+query, "")
-			var page struct {
-				Keys, Accounts []json.RawMessage
-				Total          int
+		for _, limit := range []int{1, 2, 3, 1000} {
+			seen, next := map[string]bool{}, ""
+			for pages := 0; ; pages++ {
+				r := h.send(fmt.Sprintf("GET %s?limit=%d&cursor=%s", path, limit, next), "")
+				var page struct {
+					Keys     []api.Key
+					Accounts []api.Account
+					Next     string
+				}
+				if err := json.Unmarshal([]byte(r.body), &page); err != nil || r.status != 200 || pages > 3 {
+					t.Fatalf("%s: %d %s", path, r.status, r.body)
+				}
+				for _, k := range page.Keys {
+					seen[k.ID] = true
+				}
+				for _, a := range page.Accounts {
+					seen[a.UID] = true
+				}
+				if got := len(page.Keys) + len(page.Accounts); got > limit || page.Next != "" && got != limit {
+					t.Errorf("%s: a page of %d has %d rows", path, limit, got)
+				}
+				if next = page.Next; next == "" {
+					break
+				}
 			}
-			if err := json.Unmarshal([]byte(r.body), &page); err != nil || r.status != 200 {
-				t.Fatalf("%s%s: %d %s", path, query, r.status, r.body)
-			}
-			if got := len(page.Keys) + len(page.Accounts); got != want || page.Total != 3 {
-				t.Errorf("%s%s: %d of %d, want %d of 3", path, query, got, page.Total, want)
-			}
-			if strings.Contains(r.body, "null") {
-				t.Errorf("%s%s: an empty page is no list: %s", path, query, r.body)
+			if len(seen) != 3 {
+				t.Errorf("%s: %d rows in pages of %d", path, len(seen), limit)
 			}
 		}
 		for query, field := range map[string]string{
 			"?limit=0": "limit", "?limit=1001": "limit", "?limit=-1": "limit", "?limit=1x": "limit", "?limit=99999999999999999999": "limit",
-			"?offset=-1": "offset", "?offset=0x1": "offset", "?offset=9223372036854775808": "offset",
+			"?cursor=" + marker: "cursor", "?cursor=AQ": "cursor", "?offset=1": "query",
 		} {
 			if p := h.refused("GET "+path+query, "", 422, "invalid"); p.Field != field {
 				t.Errorf("%s%s: field %q", path, query, p.Field)
 			}
 		}
+	}
+	if r := h.send("GET /v1/keys?owner="+h.other().UID, ""); r.body != `{"keys":[]}`+"\n" {
+		t.Errorf("an empty page: %s", r.body)
 	}
 }
 

@@ -1,28 +1,48 @@
 // Copyright 2026 The Gatehouse Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rest is the native API, /v1. For now it is reached through the admin socket
-// only: whoever can open the socket owns the machine and acts as the operator.
+// Package rest is the native API, /v1. Its routes are one table: each says who may take it,
+// what bounds it and what it does. Callers come with a key or a session, or through the
+// admin socket: whoever can open that owns the machine and acts as the operator.
 package rest
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
-	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/gate"
 )
 
-// Config is what the API stands on. All fields but Keyring and Defaults are required.
+// Config is what the API stands on. All fields are required but those that say what their
+// zero value means.
 type Config struct {
 	Authority *gatehouse.Authority
-	Directory *account.Directory
-	Tenant    string
+	Directory *account.Directory // of the default tenant; those of others are made from it
+	Tenants   gatehouse.TenantStore
+	Receipts  gatehouse.ReceiptStore
+	Usage     gatehouse.UsageStore
 	Attempts  gatehouse.AttemptStore
+	Audit     gatehouse.AuditStore
+	Limiter   gatehouse.Limiter // of denials that are written down
 	Log       *slog.Logger
-	Keyring   Keyring // nil: the API does not show it
+	Proxies   gate.Proxies // zero: nobody's word on the client's address counts
+	Strip     []string     // further header fields that hold credentials
+	Keyring   Keyring      // nil: the API does not show it
+	Signing   Signing      // nil: nor these
+	RuleStore gatehouse.RuleStore
+	Rules     Rules                // nil: what RuleStore holds
+	Chains    gatehouse.ChainStore // of the events in Audit
+	ChainKey  []byte               // that the heads of chains are signed with; empty: they are not
+
+	// Sessions finds whose session a request carries: account.ErrNoSession for none,
+	// gatehouse.ErrForbidden where a request that may change something does not prove that
+	// a page of ours made it. Nil: there are no sessions.
+	Sessions func(*http.Request) (account.Account, error)
 
 	// Defaults complete what is asked of a new key that has this scheme and no other. What
 	// is asked explicitly stays.
@@ -31,56 +51,60 @@ type Config struct {
 
 // Handler is the API. Use [New].
 type Handler struct {
-	authority *gatehouse.Authority
-	directory *account.Directory
-	tenant    string
-	attempts  gatehouse.AttemptStore
-	keyring   Keyring
-	log       *slog.Logger
-	defaults  map[string]func(*gatehouse.NewKey)
+	c       Config
+	gate    *gate.Gate
+	api     huma.API
+	mounted []mounted
+	names   map[string]bool // of input
+	flights flights
+	tenants *gatehouse.Tenants
+	rules   *ruleBooks
+	spec    []byte // the OpenAPI document
+	page    []byte // the reference page
 }
 
-// New makes the API.
-func New(c Config) *Handler {
-	return &Handler{
-		authority: c.Authority, directory: c.Directory, tenant: c.Tenant, attempts: c.Attempts, keyring: c.Keyring, log: c.Log, defaults: c.Defaults,
+// New makes the API. It fails where a key could not be asked for.
+func New(c Config) (*Handler, error) {
+	h := &Handler{c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), rules: &ruleBooks{store: c.RuleStore}}
+	if h.c.Rules == nil {
+		h.c.Rules = h.rules
 	}
+	var err error
+	h.gate, err = gate.New(c.Authority, gate.Options{Proxies: c.Proxies, MaxBody: large.MaxBody, Strip: c.Strip, Denials: h.denials, Log: c.Log})
+	if err != nil {
+		return nil, fmt.Errorf("new API: %w", err)
+	}
+	a := &adapter{}
+	h.api = huma.NewAPI(h.config(), a)
+	for _, o := range h.operations() {
+		op := o.document()
+		o.register(h, op)
+		h.mounted = append(h.mounted, mounted{o.route, a.op, a.handler})
+	}
+	h.learnNames()
+	if h.spec, err = h.document(); err != nil {
+		return nil, err
+	}
+	h.page, err = h.reference()
+	h.takeEmptyBytes()
+	return h, err
 }
 
-const (
-	maxBody = 64 << 10
-	timeout = 15 * time.Second
+// Socket is the API for the admin socket.
+func (h *Handler) Socket() http.Handler { return h.mount(false) }
 
-	maxImport     = 8 << 20 // 500 keys with all their fields
-	importTimeout = time.Minute
-)
+// Public is the API for everybody else: its callers show a credential.
+func (h *Handler) Public() http.Handler { return h.mount(true) }
 
-// Routes returns the routes for the admin socket.
-func (h *Handler) Routes() []gate.Route {
-	var routes []gate.Route
-	for pattern, handler := range map[string]http.HandlerFunc{
-		"POST /v1/keys":                     h.createKey,
-		"GET /v1/keys":                      h.listKeys,
-		"GET /v1/keys/{kid}":                h.showKey,
-		"POST /v1/keys/{kid}/disable":       h.onKey(h.authority.Disable),
-		"POST /v1/keys/{kid}/enable":        h.onKey(h.authority.Enable),
-		"POST /v1/keys/{kid}/revoke":        h.onKey(h.authority.Revoke),
-		"POST /v1/keys/revoke":              h.revokeKeys,
-		"POST /v1/verify":                   h.verify,
-		"POST /v1/accounts":                 h.createAccount,
-		"GET /v1/accounts":                  h.listAccounts,
-		"GET /v1/attempts":                  h.listAttempts,
-		"GET /v1/accounts/{ref}":            h.showAccount,
-		"POST /v1/accounts/{ref}/state":     h.setState,
-		"POST /v1/accounts/{ref}/reset-otp": h.resetOTP,
+// operations is the table of routes.
+func (h *Handler) operations() []operation {
+	var all []operation
+	for _, some := range [][]operation{
+		h.selfOperations(), h.keyOperations(), h.lifeOperations(), h.rotationOperations(), h.verifyOperations(), h.importOperations(),
+		h.accountOperations(), h.serviceOperations(), h.tenantOperations(), h.ruleOperations(), h.usageOperations(),
+		h.auditOperations(), h.attemptOperations(), h.signingOperations(), h.keyringOperations(), h.docsOperations(),
 	} {
-		routes = append(routes, gate.Route{Pattern: pattern, MaxBody: maxBody, Timeout: timeout, Handler: handler})
+		all = append(all, some...)
 	}
-	routes = append(routes, gate.Route{Pattern: "POST /v1/import", MaxBody: maxImport, Timeout: importTimeout, Handler: h.importKeys})
-	return append(routes, h.keyringRoutes()...)
-}
-
-// operator is the actor behind the admin socket.
-func (h *Handler) operator(r *http.Request) gatehouse.Actor {
-	return gatehouse.Actor{Kind: gatehouse.ActorOperator, Tenant: h.tenant, UserAgent: r.UserAgent()}
+	return all
 }

@@ -18,7 +18,9 @@ import (
 	"github.com/seed14544106/gatehouse/internal/barong"
 	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/datadir"
+	"github.com/seed14544106/gatehouse/internal/oauth"
 	"github.com/seed14544106/gatehouse/internal/observe"
+	"github.com/seed14544106/gatehouse/internal/rest"
 	schemebarong "github.com/seed14544106/gatehouse/scheme/barong"
 	"github.com/seed14544106/gatehouse/scheme/bearer"
 	"github.com/seed14544106/gatehouse/scheme/httpsig"
@@ -43,10 +45,14 @@ type parts struct {
 	directory *account.Directory
 	keys      *assertion.Keys
 	door      *barong.Door
+	api       *rest.Handler
+	oauth     *oauth.Door // nil: there is none
 	keeper    *seal.Keeper
 	metrics   *observe.Metrics
 	uses      *observe.Uses
+	usage     *observe.Usage
 	attempts  *observe.Attempts
+	chainKey  []byte // signs the heads of the chains of events
 	store     stores
 	closers   []func()
 }
@@ -73,9 +79,14 @@ const keepDead = 24 * time.Hour
 // keepAttempts is how long attempts are kept.
 const keepAttempts = 90 * 24 * time.Hour
 
-// purge deletes sessions and tickets that have long expired, and attempts of long ago.
+// keepReceipts is how long the answer to an Idempotency-Key is remembered.
+const keepReceipts = 24 * time.Hour
+
+// purge deletes sessions and tickets that have long expired, and attempts and receipts of
+// long ago.
 func (p *parts) purge(ctx context.Context, now time.Time) error {
-	return errors.Join(p.store.PurgeExpired(ctx, now.Add(-keepDead)), p.store.PurgeAttempts(ctx, now.Add(-keepAttempts)))
+	return errors.Join(p.store.PurgeExpired(ctx, now.Add(-keepDead)), p.store.PurgeAttempts(ctx, now.Add(-keepAttempts)),
+		p.store.PurgeReceipts(ctx, now.Add(-keepReceipts)))
 }
 
 // assemble opens the store, the keyring and everything on top. Where it fails, it
@@ -100,6 +111,8 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 		return nil, err
 	}
 	keyring.UseVault(vault(c))
+	p.chainKey = keyring.Derive("audit-chain")
+	p.store.SignChain(p.chainKey)
 	sealer, err := seal.NewSealer(ctx, keyring, p.store, time.Now)
 	if err != nil {
 		return nil, err
@@ -109,13 +122,19 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 	if err := p.keeper.Resume(ctx, p.tenant); err != nil {
 		return nil, err
 	}
-	if err := p.openAuthority(ctx, c, keyring, sealer, version); err != nil {
+	if err := p.openAuthority(ctx, c, keyring, sealer, version, log); err != nil {
 		return nil, err
 	}
 	if err := p.openKeys(ctx, c, sealer, log); err != nil {
 		return nil, err
 	}
 	if err := p.openDoor(c, version, log); err != nil {
+		return nil, err
+	}
+	if err := p.openAPI(c, log); err != nil {
+		return nil, err
+	}
+	if err := p.openOAuth(c, log); err != nil {
 		return nil, err
 	}
 	return &process{parts: p, version: version, log: log}, nil
@@ -127,17 +146,25 @@ type shared struct {
 	limiter *memory.Limiter
 }
 
-func (p *parts) openShared(ctx context.Context, c *config.Config) (*shared, error) {
+func (p *parts) openShared(ctx context.Context, c *config.Config, log *slog.Logger) (*shared, error) {
 	replay, err := p.data.Replay(ctx, p.store, max(c.Barong.NonceWindow, c.HTTPSig.Skew)+time.Second)
 	if err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() { _ = replay.Close() })
-	return &shared{replay: replay, limiter: memory.NewLimiter(0, nil)}, nil
+	limiter, err := p.data.Limiter()
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, func() { _ = limiter.Close() })
+	if doubt := limiter.Doubt(); doubt != "" {
+		log.Warn("limits begin full", "why", doubt)
+	}
+	return &shared{replay: replay, limiter: limiter}, nil
 }
 
-func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Keyring, sealer *seal.Sealer, version string) error {
-	s, err := p.openShared(ctx, c)
+func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Keyring, sealer *seal.Sealer, version string, log *slog.Logger) error {
+	s, err := p.openShared(ctx, c, log)
 	if err != nil {
 		return err
 	}
@@ -178,7 +205,7 @@ func passwordPolicy(c *config.Config) account.PasswordPolicy {
 }
 
 func (p *parts) openKeys(ctx context.Context, c *config.Config, sealer *seal.Sealer, log *slog.Logger) (err error) {
-	kc := assertion.KeysConfig{Store: p.store, Sealer: sealer, Tenant: p.tenant, Logger: log}
+	kc := assertion.KeysConfig{Store: p.store, Sealer: sealer, Tenant: p.tenant, Every: c.SigningEvery, Logger: log}
 	if c.Barong.JWTPrivateKey != "" {
 		if kc.ImportRSA, err = os.ReadFile(c.Barong.JWTPrivateKey); err != nil {
 			return fmt.Errorf("barong.jwt_private_key: %w", err)

@@ -5,7 +5,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +12,18 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/assertion"
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/console"
-	"github.com/seed14544106/gatehouse/internal/rest"
-	"github.com/seed14544106/gatehouse/scheme/shield"
+	"github.com/seed14544106/gatehouse/internal/observe"
 )
 
 // Run serves until ctx ends, and then drains: it takes no new connection, finishes
@@ -56,6 +56,8 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	go p.sweep(ctx)
 	go every(ctx, flushUses, p.flushUses)
 	go every(ctx, flushAttempts, p.flushAttempts)
+	go every(ctx, observe.UsageInterval, p.flushUsage)
+	go every(ctx, purgeUsage, p.purgeUsage)
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -105,11 +107,16 @@ func (p *process) listen(c *config.Config) ([]*face, error) {
 	return faces, nil
 }
 
-// public is what clients reach: Barong's door and gate, the signing keys, the console.
+// public is what clients reach: the native API, Barong's door and gate, the signing keys,
+// the console.
 func (p *process) public() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/v1/", p.api.Public())
 	gate.Mount(mux, console.New(p.directory, p.tenant, p.proxies, p.log).Routes())
 	gate.Mount(mux, []gate.Route{{Pattern: "GET /.well-known/jwks.json", MaxBody: 1, Timeout: 5 * time.Second, Handler: p.jwks}})
+	if p.oauth != nil {
+		gate.Mount(mux, p.oauth.Routes())
+	}
 	door := p.door.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux would redirect an ambiguous path to a clean one. The door must see it,
@@ -119,30 +126,28 @@ func (p *process) public() http.Handler {
 			return
 		}
 		if _, ok := gate.CanonicalPath(r.RequestURI); !ok {
-			http.Error(w, "the path can be read in two ways", http.StatusBadRequest)
+			twoWays(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
+// twoWays answers where the path can be read in two ways.
+func twoWays(w http.ResponseWriter, r *http.Request) {
+	const title = "the path can be read in two ways"
+	if strings.HasPrefix(r.RequestURI, "/v1/") {
+		gate.Problems(w, r, &gate.Denial{Status: http.StatusBadRequest, Code: gatehouse.ReasonAmbiguousPath.Code(), Title: title})
+		return
+	}
+	http.Error(w, title, http.StatusBadRequest)
+}
+
 // admin is what the admin socket offers.
 func (p *process) admin() http.Handler {
 	mux := http.NewServeMux()
-	gate.Mount(mux, rest.New(rest.Config{
-		Authority: p.authority, Directory: p.directory, Tenant: p.tenant, Attempts: p.store, Keyring: keyring{p.keeper}, Log: p.log, Defaults: keyDefaults(p.shieldUnused),
-	}).Routes())
+	mux.Handle("/v1/", p.api.Socket())
 	return mux
-}
-
-// keyDefaults complete a new key as the system does that its scheme comes from.
-func keyDefaults(shieldUnused time.Duration) map[string]func(*gatehouse.NewKey) {
-	return map[string]func(*gatehouse.NewKey){
-		shield.Name: func(n *gatehouse.NewKey) {
-			n.Scopes = shield.NewKey(n.Principal, n.Name, n.Scopes...).Scopes
-			n.Unused = cmp.Or(n.Unused, shieldUnused)
-		},
-	}
 }
 
 // ops is what operators' tools reach.
@@ -182,7 +187,7 @@ func say(w http.ResponseWriter, status int, text string) {
 func (p *process) jwks(w http.ResponseWriter, r *http.Request) {
 	set, etag := p.keys.JWKS()
 	h := w.Header()
-	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(assertion.MaxAge/time.Second)))
 	h.Set("ETag", etag)
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)

@@ -17,15 +17,21 @@ import (
 // stores is every store of the house, as one database fills them.
 type stores interface {
 	gatehouse.Store
+	gatehouse.TenantStore
+	gatehouse.ReceiptStore
+	gatehouse.UsageStore
+	gatehouse.RuleStore
 	gatehouse.UseStore
 	gatehouse.AttemptStore
 	gatehouse.AuditStore
+	gatehouse.ChainStore
 	gatehouse.DataKeyStore
 	gatehouse.SigningKeyStore
 	account.Store
 	account.SessionStore
 	account.TicketStore
 	seal.Rows
+	SignChain(key []byte)
 	Close() error
 }
 

@@ -16,6 +16,7 @@ import (
 const (
 	flushUses     = 30 * time.Second
 	flushAttempts = time.Second // whoever looks for an attempt has just made it
+	purgeUsage    = 10 * time.Second
 )
 
 // flushGrace is how long the last flush may take.
@@ -26,7 +27,8 @@ func (p *parts) watch(c *config.Config) gatehouse.Observer {
 	policy, _ := observe.ParsePolicy(c.Attempts) // config knows the words
 	p.uses = observe.NewUses(p.store, p.metrics)
 	p.attempts = observe.NewAttempts(p.store, policy, p.tenant, p.metrics)
-	return observe.Each{p.metrics, p.uses, p.attempts}
+	p.usage = observe.NewUsage(p.store, p.tenant, p.metrics)
+	return observe.Each{p.metrics, p.uses, p.usage, p.attempts}
 }
 
 // flushUses writes last uses. A failure is logged; the next flush tries again.
@@ -43,11 +45,29 @@ func (p *process) flushAttempts(ctx context.Context) {
 	}
 }
 
+// flushUsage writes usage. A failure is logged; the next flush tries again.
+func (p *process) flushUsage(ctx context.Context) {
+	if err := p.usage.Flush(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("usage not written", "error", err)
+	}
+}
+
+// usageRetention is how long usage is kept.
+var usageRetention = gatehouse.UsageRetention{Minutes: 2 * 24 * time.Hour, Hours: 32 * 24 * time.Hour, Days: 400 * 24 * time.Hour, Sources: 90 * 24 * time.Hour}
+
+// purgeUsage moves usage to coarser spans as it ages, and deletes what is old.
+func (p *process) purgeUsage(ctx context.Context) {
+	if err := p.store.PurgeUsage(ctx, time.Now(), usageRetention); err != nil && ctx.Err() == nil {
+		p.log.Warn("usage not purged", "error", err)
+	}
+}
+
 // flushLast writes what is left, once nothing more comes.
 func (p *process) flushLast(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
 	defer cancel()
 	p.flushUses(ctx)
+	p.flushUsage(ctx)
 	p.flushAttempts(ctx)
 }
 

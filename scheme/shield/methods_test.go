@@ -95,11 +95,11 @@ func TestRevokeToken(t *testing.T) {
 	c := h.key(t, shield.NewKey("alice", "one"))
 	bobs := h.key(t, shield.NewKey("bob", "bob's"))
 	for _, id := range []string{"", "unknown", bobs.Key.ID} {
-		if _, err := h.Revoke(ctx, holder("alice"), id); !errors.Is(err, gatehouse.ErrNotFound) {
+		if _, err := h.Revoke(ctx, holder("alice"), id, ""); !errors.Is(err, gatehouse.ErrNotFound) {
 			t.Errorf("Revoke %q: %v", id, err)
 		}
 	}
-	k, err := h.Revoke(ctx, holder("alice"), c.Key.ID)
+	k, err := h.Revoke(ctx, holder("alice"), c.Key.ID, "")
 	if err != nil || k.State != gatehouse.StateRevoked {
 		t.Errorf("Revoke = %v, %v", k.State, err)
 	}
@@ -168,7 +168,7 @@ func TestCurrentToken(t *testing.T) {
 		t.Fatalf("current = %+v", current)
 	}
 	// A key revoked meanwhile stays the request's own.
-	_, err := h.Revoke(ctx, operator, c.Key.ID)
+	_, err := h.Revoke(ctx, operator, c.Key.ID, "")
 	must(t, err)
 	if gatehouse.FromContext(ctx).Key.ID != c.Key.ID {
 		t.Error("the request lost its key")

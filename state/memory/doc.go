@@ -68,4 +68,31 @@
 //
 // replay.lock is locked (flock) by the process that has the journal open. It stays when the
 // process ends and tells later ones that there has been a journal.
+//
+// # Limiter
+//
+// A request is charged to several limits of several subjects: all of them or none. Package
+// gcra decides; a counter is an instant and a count, under a hash of subject, name and
+// refill. One mutex guards all counters, as it does in a Replay; it is held for about 50 ns a
+// limit.
+//
+// Counters of keys must survive kill -9, or whoever can make the process die has a quota
+// anew. So they are in a mapped file too. A counter stays in its place as long as it says
+// anything, and a new one takes the place of an idle one: nothing is moved, so a process that
+// dies leaves nothing half moved. Each new counter looks at a few old ones in turn, which
+// keeps the file at about the counters in use, without a pause to sweep. A counter is written
+// in stores of eight bytes in an order in which every state in between is good: the one
+// before, the one after, or an idle one. A check word tells damage from that: it is zero
+// while a counter is being written.
+//
+// limits.counters, little-endian, is a header of 64 KiB and blocks of 64 KiB, each with 2,048
+// counters:
+//
+//	header    0 "gatehouse limits"   16 format, u32   20 CRC-32C of the 40 bytes but for this field
+//	         24 secret of the hash, 16 bytes   40 number of blocks, u64
+//	counter   0 id, u64; zero: never used   8 TAT of a rate limit, or end of a quota's span, i64
+//	         16 used in the span, i64; zero of a rate limit
+//	         24 CRC-32C of the 24 bytes before, plus 1 << 32; zero: being written
+//
+// limits.lock is to it what replay.lock is to the journal.
 package memory

@@ -89,8 +89,22 @@ func TestKill(t *testing.T) {
 // runAndKill lets a child claim for a moment, kills it and returns what it was granted.
 func runAndKill(t *testing.T, dir string, capacity, round int) []granted {
 	t.Helper()
+	var got []granted
+	killChild(t, func(line string) bool {
+		var g granted
+		_, err := fmt.Sscanf(line, "granted %s %d", &g.nonce, &g.signed)
+		got = append(got, g)
+		return err == nil
+	}, childDir+"="+dir, childCapacity+"="+strconv.Itoa(capacity), childRound+"="+strconv.Itoa(round))
+	return got
+}
+
+// killChild runs this test binary with additions to its environment, hands each line that it
+// prints to take, and kills it after some. take reports whether it understands the line.
+func killChild(t *testing.T, take func(line string) bool, env ...string) {
+	t.Helper()
 	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childDir+"="+dir, childCapacity+"="+strconv.Itoa(capacity), childRound+"="+strconv.Itoa(round))
+	child.Env = append(os.Environ(), env...)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -101,19 +115,17 @@ func runAndKill(t *testing.T, dir string, capacity, round int) []granted {
 	}
 	// Where in its work the child dies is a matter of how many lines it got out.
 	last := 1 + rand.IntN(5000)
-	var got []granted
 	lines := bufio.NewReader(out)
-	for {
+	for n := 1; ; n++ {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			break // the end; a part of a line was not told whole
 		}
-		var g granted
-		if _, err := fmt.Sscanf(line, "granted %s %d", &g.nonce, &g.signed); err != nil {
+		if !take(line) {
 			t.Errorf("child says %q", strings.TrimSpace(line))
 			break
 		}
-		if got = append(got, g); len(got) == last {
+		if n == last {
 			if err := child.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -121,7 +133,6 @@ func runAndKill(t *testing.T, dir string, capacity, round int) []granted {
 	}
 	_ = child.Process.Kill()
 	_ = child.Wait() // says that it was killed
-	return got
 }
 
 // checkGranted opens the journal and wants every nonce refused and a new one granted.

@@ -6,7 +6,8 @@ package memory
 import (
 	"context"
 	"errors"
-	"hash/maphash"
+	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -18,193 +19,251 @@ import (
 var (
 	// ErrFull: there are as many counters in use as the limiter may hold.
 	ErrFull = errors.New("too many counters in use")
-	// ErrLimit: a limit is out of its range, or two of one call have the same name.
+	// ErrLimit: a limit is out of its range, a cost is below zero, or two limits of one
+	// subject have the same name.
 	ErrLimit = errors.New("unusable limit")
 )
 
-// Sizes of a [Limiter].
-const (
-	DefaultCounters = 1 << 20
-	shardCounters   = 1 << 14     // counters of a shard at most; a sweep takes a fraction of a millisecond
-	firstSweep      = 1 << 8      // a shard with fewer counters is not swept
-	sweepPause      = time.Second // between sweeps of a shard that stays full
-)
+// DefaultCounters is how many counters a [Limiter] holds where nothing else is said.
+const DefaultCounters = 1 << 20
 
-// Limiter is a [gatehouse.Limiter] in the memory of one process: the counters begin anew
-// with it. It is safe for concurrent use.
+// Limiter is a [gatehouse.Limiter] of one process. Its counters are in plain memory and
+// begin anew with the process ([NewLimiter]), or in a file that survives its sudden end
+// ([OpenLimiter]). It is safe for concurrent use. The package comment says how it works.
 //
-// A counter is eight bytes under a keyed 64-bit hash of the key and the limit's name, so
-// keys may be any text, and long ones cost nothing to keep. Should two of a million counters
-// share a hash, one time in 40 million, they share a limit; nobody outside can aim at that.
+// A counter takes 32 bytes, of the file or of memory, under a keyed 64-bit hash of the
+// subject, the limit's name and its refill, and 20 to 40 of an index; so keys may be any
+// text, and long ones cost nothing to keep. What a burst took is kept for the next. Should
+// two of a million counters share a hash, one time in 40 million, they share a limit; nobody
+// outside can aim at that.
 //
-// A counter that owes nothing says nothing and is dropped, a shard at a time, when the shard
-// has twice as many as were in use after the last time. A counter in use is never dropped:
-// when there is no room for a new one, Take fails. Whoever can make up keys, such as the
-// addresses of callers who have not proved anything, can bring that about; give those a
-// Limiter of their own, so that they cannot spend the room of proven keys.
+// A counter that owes nothing, or whose span is past, says nothing, and a new one takes its
+// place. A counter in use is never dropped: when there is no room for a new one, Take fails.
+// Whoever can make up keys, such as the addresses of callers who have not proved anything,
+// can bring that about; give those a Limiter of their own, so that they cannot spend the
+// room of proven keys.
 //
-// The system's clock may jump: with time.Now the limiter counts monotonic time.
+// The system's clock may jump: with time.Now rate limits count monotonic time, from the
+// start on. Quotas follow the clock of the wall.
 type Limiter struct {
-	now    func() time.Time
-	start  time.Time
-	keys   maphash.Seed
-	names  maphash.Seed
-	shards []shard
+	now   func() time.Time
+	start time.Time
+	base  int64 // start, in nanoseconds since 1970
+	key   sipKey
+	doubt string
+
+	mu    sync.Mutex
+	c     *counters // nil: closed
+	spans [gatehouse.RefillMonth + 1]gcra.Quota
 }
 
-// shard holds all counters of the keys that belong to it, so that one lock covers all
-// limits of a call.
-type shard struct {
-	mu      sync.Mutex
-	tats    map[uint64]int64 // package gcra explains them; nanoseconds since the start
-	most    int              // counters it may hold
-	sweepAt int              // with more counters than this it is swept
-	full    bool             // the last sweep did not make enough room
-	swept   int64            // when that was
+// LimiterOptions says how a [Limiter] is opened.
+type LimiterOptions struct {
+	// Dir is the directory of the counters' file, which must exist. It needs flock and
+	// mmap; where the system has none the error is errors.ErrUnsupported.
+	Dir string
+	// Counters is the number of counters that may be in use. Zero means DefaultCounters.
+	Counters int
+	// Now is the clock. Nil means time.Now.
+	Now func() time.Time
 }
 
-// charge is one limit of a call: its counter's hash, its measure, and what becomes of the
-// counter.
-type charge struct {
-	id    uint64
-	limit gcra.Limit
-	next  int64
-}
-
-// NewLimiter returns a limiter that holds up to counters of keys and limits, of 16 to 40
-// bytes each. counters below 1 means DefaultCounters. They are held in shards of up to 16,384,
-// and a key is bound to one: a few shards are full a little before all are. now is the clock;
-// nil means time.Now.
+// NewLimiter returns a limiter in plain memory that holds up to counters of them. counters
+// below 1 means DefaultCounters. now is the clock; nil means time.Now.
 func NewLimiter(counters int, now func() time.Time) *Limiter {
-	if counters < 1 {
-		counters = DefaultCounters
-	}
-	if now == nil {
-		now = time.Now
-	}
-	l := &Limiter{
-		now: now, start: now(), keys: maphash.MakeSeed(), names: maphash.MakeSeed(),
-		shards: make([]shard, (counters+shardCounters-1)/shardCounters),
-	}
-	for i := range l.shards {
-		s := &l.shards[i]
-		s.tats = map[uint64]int64{}
-		s.most = counters / len(l.shards)
-		s.sweepAt = min(firstSweep, s.most)
-	}
+	l := newLimiter(now)
+	l.c = newCounters(orDefault(counters))
+	l.key = l.c.key
 	return l
 }
 
-// Take implements [gatehouse.Limiter]. It does no I/O and does not look at the context.
-// Errors wrap [gatehouse.ErrUnavailable] and either [ErrLimit] or [ErrFull].
-func (l *Limiter) Take(_ context.Context, key string, limits []gatehouse.Limit) (ok bool, retryAfter time.Duration, err error) {
-	var buf [8]charge // keeps the usual number of limits off the heap
-	s, charges, ok := l.charges(buf[:0], key, limits)
-	if !ok {
-		return false, 0, gatehouse.Unavailable("take limit", ErrLimit)
+// OpenLimiter opens a limiter with its file, limits.counters, and takes the lock of it.
+// What was charged before a sudden end of the process is charged; after a power cut it is
+// what the system had written to the disk by then.
+//
+// Where the file is missing or its header is damaged, every limit begins full, quotas too;
+// of single damaged counters only these do. [Limiter.Doubt] tells. Errors: [ErrInUse];
+// others are the system's.
+func OpenLimiter(o LimiterOptions) (*Limiter, error) {
+	l := newLimiter(o.Now)
+	c, doubt, err := openCounters(o.Dir, orDefault(o.Counters))
+	if err != nil {
+		return nil, fmt.Errorf("open limiter in %s: %w", o.Dir, err)
 	}
-	now := int64(l.now().Sub(l.start))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	wait, added := s.ask(charges, now)
-	if wait > 0 {
-		return false, time.Duration(wait), nil
+	l.c, l.key, l.doubt = c, c.key, doubt
+	return l, nil
+}
+
+func newLimiter(now func() time.Time) *Limiter {
+	if now == nil {
+		now = time.Now
 	}
-	if !s.room(added, now) {
-		return false, 0, gatehouse.Unavailable("take limit", ErrFull)
+	start := now()
+	return &Limiter{now: now, start: start, base: nanoseconds(start)}
+}
+
+func orDefault(counters int) int {
+	if counters < 1 {
+		return DefaultCounters
 	}
-	for _, c := range charges {
-		s.tats[c.id] = c.next
+	return counters
+}
+
+// Doubt says why counters may have been missing when the limiter was opened, for the log.
+// It is empty when none were.
+func (l *Limiter) Doubt() string { return l.doubt }
+
+// Close writes the file to the disk and gives up its lock. Calls after it fail. Closing
+// twice is allowed.
+func (l *Limiter) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.c == nil {
+		return nil
 	}
-	return true, 0, nil
+	err := l.c.close()
+	l.c = nil
+	if err != nil {
+		return fmt.Errorf("close limiter: %w", err)
+	}
+	return nil
+}
+
+// Take implements [gatehouse.Limiter]. It does no I/O, but for adding a block to the file
+// now and then, and does not look at the context. Errors wrap [gatehouse.ErrUnavailable];
+// beside it [ErrLimit], [ErrFull], os.ErrClosed after Close, or the system's error when the
+// file cannot grow.
+func (l *Limiter) Take(ctx context.Context, key string, limits []gatehouse.Limit) (ok bool, retryAfter time.Duration, err error) {
+	charges := [1]gatehouse.Charge{{Subject: key, Limits: limits}}
+	s, err := l.Charge(ctx, charges[:])
+	return err == nil && s.RetryAfter == 0, s.RetryAfter, err
+}
+
+// Charge implements [gatehouse.Limiter]; what is said of Take holds for it.
+func (l *Limiter) Charge(_ context.Context, charges []gatehouse.Charge) (gatehouse.Standing, error) {
+	var buf [6]entry // keeps the usual number of limits off the heap
+	entries, err := l.charge(buf[:0], charges)
+	if err != nil {
+		return gatehouse.Standing{}, gatehouse.Unavailable("charge limits", err)
+	}
+	if len(entries) == 0 {
+		return gatehouse.Standing{}, nil
+	}
+	return standing(entries), nil
 }
 
 // Refund implements [gatehouse.Limiter]. limits are those of the Take. What time has paid
-// off since is not given back. Errors wrap [gatehouse.ErrUnavailable] and [ErrLimit].
+// off since is not given back, nor what was used of a quota in a past span. Errors wrap
+// [gatehouse.ErrUnavailable]; beside it [ErrLimit], or os.ErrClosed after Close.
 func (l *Limiter) Refund(_ context.Context, key string, limits []gatehouse.Limit) error {
-	var buf [8]charge
-	s, charges, ok := l.charges(buf[:0], key, limits)
-	if !ok {
-		return gatehouse.Unavailable("refund limit", ErrLimit)
+	var buf [6]entry
+	charges := [1]gatehouse.Charge{{Subject: key, Limits: limits}}
+	entries, now, err := l.lock(buf[:0], charges[:])
+	if err != nil {
+		return gatehouse.Unavailable("refund limits", err)
 	}
-	now := int64(l.now().Sub(l.start))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, c := range charges {
-		if tat, owes := s.tats[c.id]; owes {
-			s.tats[c.id] = c.limit.Refund(tat, now)
+	defer l.mu.Unlock()
+	for i := range entries {
+		if e := &entries[i]; e.known {
+			l.c.put(e.place, e.id, e.refund(now))
 		}
 	}
 	return nil
 }
 
-// charges appends a charge for every limit to cs and returns the shard they belong to. ok
-// is false where a limit cannot be used.
-func (l *Limiter) charges(cs []charge, key string, limits []gatehouse.Limit) (_ *shard, _ []charge, ok bool) {
-	hash := maphash.String(l.keys, key)
-	for i := range limits {
-		limit, ok := gcra.New(limits[i].Count, limits[i].Period, limits[i].Burst)
-		if !ok {
-			return nil, nil, false
-		}
-		id := hash ^ maphash.String(l.names, limits[i].Name)
-		for _, c := range cs {
-			if c.id == id {
-				return nil, nil, false
-			}
-		}
-		cs = append(cs, charge{id: id, limit: limit})
+// charge charges all entries or none, and returns them as they stand after it.
+func (l *Limiter) charge(buf []entry, charges []gatehouse.Charge) ([]entry, error) {
+	entries, now, err := l.lock(buf, charges)
+	if err != nil {
+		return nil, err
 	}
-	return &l.shards[hash%uint64(len(l.shards))], cs, true
+	defer l.mu.Unlock()
+	admitted := true
+	for i := range entries {
+		e := &entries[i]
+		e.take(now)
+		admitted = admitted && e.retryAfter == 0
+	}
+	if admitted {
+		if err := l.room(entries, now); err != nil {
+			return nil, err
+		}
+	}
+	for i := range entries {
+		// What a refusal leaves is corrected to the measure of this limit, not charged.
+		if e := &entries[i]; admitted || e.known && e.retryAfter > 0 {
+			l.c.put(e.place, e.id, e.next)
+		}
+	}
+	return entries, nil
 }
 
-// ask asks every limit. It returns how long the slowest asks to wait, zero if all admit, and
-// how many of the counters are new. It fills in the counters' next values and charges none.
-func (s *shard) ask(charges []charge, now int64) (wait int64, added int) {
-	for i := range charges {
-		c := &charges[i]
-		tat, known := s.tats[c.id]
-		if !known {
-			tat = now
-			added++
-		}
-		next, ok, retryAfter, _ := c.limit.Take(tat, now)
-		if !ok {
-			wait = max(wait, retryAfter)
-			s.tats[c.id] = next // corrected to the measure of this limit, not charged
-		}
-		c.next = next
+// lock returns an entry for each limit, with its counter as it is, and locks the limiter
+// where there is no error.
+func (l *Limiter) lock(buf []entry, charges []gatehouse.Charge) ([]entry, instant, error) {
+	entries, err := l.entries(buf, charges)
+	if err != nil {
+		return nil, instant{}, err
 	}
-	return wait, added
+	l.mu.Lock()
+	if l.c == nil {
+		l.mu.Unlock()
+		return nil, instant{}, os.ErrClosed
+	}
+	now := l.instant() // under the lock: whoever comes later must not be earlier
+	for i := range entries {
+		e := &entries[i]
+		e.place, e.next, e.known = l.c.find(e.id)
+		if e.limit.Refill != gatehouse.RefillNone {
+			e.quota = l.quota(e.limit, now.wall)
+		}
+	}
+	return entries, now, nil
 }
 
-// room makes room for n more counters. It reports whether there is.
-func (s *shard) room(n int, now int64) bool {
-	if len(s.tats)+n <= s.sweepAt || n == 0 {
-		return true
-	}
-	if since := now - s.swept; s.full && 0 <= since && since < int64(sweepPause) {
-		return false
-	}
-	s.sweep(now)
-	s.sweepAt = min(s.most, max(firstSweep, 2*(len(s.tats)+n)))
-	s.full, s.swept = len(s.tats)+n > s.most, now
-	return !s.full
+func (l *Limiter) instant() instant {
+	t := l.now()
+	return instant{steady: l.base + int64(t.Sub(l.start)), wall: nanoseconds(t)}
 }
 
-// sweep drops the counters that owe nothing. A map does not shrink, so it makes a new one.
-func (s *shard) sweep(now int64) {
-	live := 0
-	for _, tat := range s.tats {
-		if tat > now {
-			live++
+// quota returns the limit, which is one, in the measure of its span.
+func (l *Limiter) quota(limit *gatehouse.Limit, wall int64) gcra.Quota {
+	q := &l.spans[limit.Refill]
+	if wall < q.Begin || wall >= q.End {
+		begin, end := limit.Refill.Span(time.Unix(0, wall))
+		*q = gcra.Quota{Begin: nanoseconds(begin), End: nanoseconds(end), Longest: int64(longest[limit.Refill])}
+	}
+	return gcra.Quota{Count: limit.Count, Begin: q.Begin, End: q.End, Longest: q.Longest}
+}
+
+// longest is the greatest length of a span.
+var longest = [...]time.Duration{
+	gatehouse.RefillHour: time.Hour, gatehouse.RefillDay: 24 * time.Hour,
+	gatehouse.RefillWeek: 7 * 24 * time.Hour, gatehouse.RefillMonth: 31 * 24 * time.Hour,
+}
+
+// room finds a place for every entry that has none.
+func (l *Limiter) room(entries []entry, now instant) error {
+	for i := range entries {
+		e := &entries[i]
+		if e.known {
+			continue
+		}
+		place, err := l.c.place(now, func(place uint32) bool { return taken(entries, place) })
+		if err != nil {
+			return err
+		}
+		e.place, e.known = place, true
+	}
+	return nil
+}
+
+// taken reports whether the place is that of an entry.
+func taken(entries []entry, place uint32) bool {
+	for i := range entries {
+		if entries[i].known && entries[i].place == place {
+			return true
 		}
 	}
-	tats := make(map[uint64]int64, live)
-	for id, tat := range s.tats {
-		if tat > now {
-			tats[id] = tat
-		}
-	}
-	s.tats = tats
+	return false
 }

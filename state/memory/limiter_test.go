@@ -156,3 +156,34 @@ func BenchmarkTake(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCharge charges for a thousand keys in turns, as Verify does: with one limit, and
+// with one of the key, its owner and its tenant each.
+func BenchmarkCharge(b *testing.B) {
+	rate := []gatehouse.Limit{{Name: "second", Count: 1 << 40, Period: time.Second}}
+	month := []gatehouse.Limit{{Name: "month", Count: 1 << 60, Refill: gatehouse.RefillMonth}}
+	var keys [1000][]gatehouse.Charge
+	for i := range keys {
+		keys[i] = []gatehouse.Charge{
+			{Subject: fmt.Sprintf("key/%026d", i), Limits: rate},
+			{Subject: fmt.Sprintf("owner/%026d", i%100), Limits: rate},
+			{Subject: "tenant/default", Limits: month},
+		}
+	}
+	for _, limits := range []int{1, 3} {
+		for _, where := range []string{"memory", "file"} {
+			b.Run(fmt.Sprint(limits, " limits, ", where), func(b *testing.B) {
+				l := memory.NewLimiter(0, nil)
+				if where == "file" {
+					l = openLimiter(b, memory.LimiterOptions{Dir: b.TempDir()})
+				}
+				b.ReportAllocs()
+				for i := 0; b.Loop(); i++ {
+					if s, err := l.Charge(b.Context(), keys[i%len(keys)][:limits]); err != nil || s.RetryAfter != 0 {
+						b.Fatal(s, err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (e *engine) Write(ctx context.Context, chain string, change func(context.Co
 	}
 	defer leave(e.writers)
 	for try := 1; ; try++ {
-		err := e.once(ctx, change)
+		err := e.once(ctx, sql.LevelSerializable, change)
 		if try == writeTries || !again(err) {
 			return err
 		}
@@ -81,8 +81,8 @@ func (e *engine) Write(ctx context.Context, chain string, change func(context.Co
 }
 
 // once runs change in one transaction.
-func (e *engine) once(ctx context.Context, change func(context.Context, sqlstore.Querier) error) error {
-	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelSerializable})
+func (e *engine) once(ctx context.Context, level sql.IsolationLevel, change func(context.Context, sqlstore.Querier) error) error {
+	tx, err := e.pool.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func setting(ctx context.Context, pool *sql.DB, name string) (string, error) {
 
 // Text is compared and ordered by its bytes, as in the other engine, whatever language
 // the database has.
-var types = strings.NewReplacer("TEXT", `TEXT COLLATE "C"`, "BYTES", "BYTEA", "PLACE", "BIGINT")
+var types = strings.NewReplacer("TEXT", `TEXT COLLATE "C"`, "BYTES", "BYTEA", "PLACE", "BIGINT", "CLUSTERED", "")
 
 const (
 	lockInterval = 100 * time.Millisecond // how often a process asks whether another is done

@@ -44,6 +44,11 @@ func TestStores(t *testing.T) {
 	gatehousetest.Stores(t, func(t *testing.T) gatehousetest.AllStores { return open(t, testenv.Postgres(t), postgres.Options{}) })
 }
 
+func TestUsageStore(t *testing.T) {
+	t.Parallel()
+	gatehousetest.UsageStore(t, func(t *testing.T) gatehousetest.UsageStores { return open(t, testenv.Postgres(t), postgres.Options{}) })
+}
+
 // The suite of keys again, on the fewest connections that are possible.
 func TestStoresNarrow(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@
 // Writes go through one connection that syncs the log before it acknowledges
 // (journal_mode=WAL, synchronous=FULL). Writes that wait while another is being synced
 // share the next transaction and the next sync, each inside a savepoint of its own.
+// What no promise rests on, such as usage, goes through a second connection, without a sync.
 // Reads run beside them on connections that cannot write.
 package sqlite
 
@@ -72,7 +73,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	e := &engine{writer: w, readers: newReaders(path, o.Readers)}
+	e := &engine{writer: w, noter: newNoter(path, &w.turn), readers: newReaders(path, o.Readers)}
 	switch {
 	case o.Hot < 0:
 		return &DB{DB: sqlstore.New(e), engine: e}, nil
@@ -85,12 +86,13 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 // Close waits for the reads and writes that have begun and closes the file. Later ones
 // fail.
 func (db *DB) Close() error {
-	return errors.Join(db.engine.readers.close(), db.engine.writer.close())
+	return errors.Join(db.engine.readers.close(), db.engine.noter.close(), db.engine.writer.close())
 }
 
 // engine implements sqlstore.Engine.
 type engine struct {
 	writer  *writer
+	noter   *noter
 	readers *readers
 }
 
@@ -141,7 +143,7 @@ func dsn(path, mode string, pragmas ...string) string {
 	return u.String()
 }
 
-var types = strings.NewReplacer("BYTES", "BLOB", "PLACE", "INTEGER")
+var types = strings.NewReplacer("BYTES", "BLOB", "PLACE", "INTEGER", "CLUSTERED", "WITHOUT ROWID")
 
 func migrate(ctx context.Context, path string) (err error) {
 	c, err := sqlite.NewConnector(dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)"))

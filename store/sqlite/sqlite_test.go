@@ -56,6 +56,11 @@ func TestStores(t *testing.T) {
 	gatehousetest.Stores(t, func(t *testing.T) gatehousetest.AllStores { return fresh(t) })
 }
 
+func TestUsageStore(t *testing.T) {
+	t.Parallel()
+	gatehousetest.UsageStore(t, func(t *testing.T) gatehousetest.UsageStores { return fresh(t) })
+}
+
 // The suite of keys again, without the records that are kept in memory.
 func TestStoresCold(t *testing.T) {
 	t.Parallel()

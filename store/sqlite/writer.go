@@ -23,6 +23,7 @@ type writer struct {
 	conn  *conn // nil after a failure that leaves its state unknown
 	queue chan *write
 	ended chan struct{}
+	turn  sync.Mutex // held by whoever writes: SQLite itself lets others wait in steps
 
 	entry  sync.RWMutex // held for reading while a write is put into the queue
 	closed bool
@@ -180,6 +181,8 @@ func (w *writer) commit(batch []*write) (err error) {
 	if err := w.connect(); err != nil {
 		return err
 	}
+	w.turn.Lock()
+	defer w.turn.Unlock()
 	defer func() {
 		if err != nil {
 			// What SQLite did to the transaction is not known: begin anew.

@@ -13,18 +13,18 @@ import (
 
 const (
 	accountColumns = "a.id, a.tenant, a.kind, a.uid, a.email, a.username, a.owner, a.role, a.level, a.state, a.data, a.referral, a.labels, " +
-		"a.password_hash, a.otp, a.totp_ref, a.totp_data, a.totp_version, a.created, a.updated, a.version"
+		"a.password_hash, a.otp, a.totp_ref, a.totp_data, a.totp_version, a.created, a.updated, a.limits, a.version"
 
 	getAccount = "SELECT " + accountColumns + " FROM accounts a WHERE a.tenant = $1 AND "
 
 	insertAccount = "INSERT INTO accounts (id, tenant, kind, uid, email, username, username_lower, owner, role, level, state, data, referral, labels, " +
-		"password_hash, otp, totp_ref, totp_data, totp_version, created, updated, place, spent_version, spent_step, version) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, -1, 0, 1)"
+		"password_hash, otp, totp_ref, totp_data, totp_version, created, updated, limits, place, spent_version, spent_step, version) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, -1, 0, 1)"
 
 	updateAccount = "UPDATE accounts SET kind = $3, uid = $4, email = $5, username = $6, username_lower = $7, owner = $8, role = $9, level = $10, " +
 		"state = $11, data = $12, referral = $13, labels = $14, password_hash = $15, otp = $16, totp_ref = $17, totp_data = $18, " +
-		"totp_version = $19, created = $20, updated = $21, version = version + 1 " +
-		"WHERE id = $1 AND tenant = $2 AND version = $22"
+		"totp_version = $19, created = $20, updated = $21, limits = $22, version = version + 1 " +
+		"WHERE id = $1 AND tenant = $2 AND version = $23"
 
 	hasAccount = "SELECT 1 FROM accounts WHERE tenant = $1 AND id = $2"
 
@@ -163,10 +163,11 @@ func (c *columns) account(a *account.Account) {
 	a.TOTP = gatehouse.Sealed{Ref: c.text(), Data: c.blob()}
 	a.TOTPVersion = c.number()
 	a.Created, a.Updated = c.moment(), c.moment()
+	a.Limits = c.limits()
 	a.Version = c.number()
 }
 
-// accountArgs are the arguments $1 to $21 of insertAccount and updateAccount.
+// accountArgs are the arguments $1 to $22 of insertAccount and updateAccount.
 func accountArgs(a *account.Account) ([]any, error) {
 	kind := principalKindName(a.Kind)
 	if kind == "" {
@@ -187,9 +188,13 @@ func accountArgs(a *account.Account) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := limitList(a.Limits)
+	if err != nil {
+		return nil, err
+	}
 	return []any{
 		a.ID, a.Tenant, kind, a.UID, lower(a.Email), a.Username, lower(a.Username), a.Owner, a.Role, int64(a.Level),
 		string(a.State), a.Data, a.Referral, labelList, a.PasswordHash, flag(a.OTP), a.TOTP.Ref, blob(a.TOTP.Data), a.TOTPVersion,
-		micros(a.Created), micros(a.Updated),
+		micros(a.Created), micros(a.Updated), limits,
 	}, nil
 }

@@ -238,11 +238,15 @@ func jsonList[T any](list []T) (string, error) {
 	if len(list) == 0 {
 		return "", nil
 	}
+	return jsonText(list)
+}
+
+func jsonText(v any) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(list); err != nil {
-		return "", errors.New("a list cannot be written as JSON")
+	if err := e.Encode(v); err != nil {
+		return "", errors.New("a value cannot be written as JSON")
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sqlstore holds all SQL of the house, one text for every engine, and the
-// stores that speak it: keys and their uses, attempts, events, data keys, signing keys,
-// accounts, sessions and tickets.
+// stores that speak it: keys and their uses, tenants, route rules, attempts, usage, events,
+// data keys, signing keys, accounts, sessions and tickets.
 //
 // The text keeps to what PostgreSQL, its relatives on the same wire and SQLite share:
 // numbered parameters, text, 64-bit numbers and bytes. Changes are guarded by a
@@ -22,9 +22,14 @@ import (
 
 var (
 	_ gatehouse.Store           = (*DB)(nil)
+	_ gatehouse.TenantStore     = (*DB)(nil)
+	_ gatehouse.RuleStore       = (*DB)(nil)
 	_ gatehouse.UseStore        = (*DB)(nil)
 	_ gatehouse.AttemptStore    = (*DB)(nil)
+	_ gatehouse.UsageStore      = (*DB)(nil)
 	_ gatehouse.AuditStore      = (*DB)(nil)
+	_ gatehouse.ChainStore      = (*DB)(nil)
+	_ gatehouse.ReceiptStore    = (*DB)(nil)
 	_ gatehouse.DataKeyStore    = (*DB)(nil)
 	_ gatehouse.SigningKeyStore = (*DB)(nil)
 	_ account.Store             = (*DB)(nil)
@@ -65,6 +70,12 @@ type Engine interface {
 	// engine may queue them.
 	Write(ctx context.Context, chain string, change func(ctx context.Context, tx Querier) error) error
 
+	// Note is Write for what no promise rests on, such as counters: it may be lost with
+	// the machine's power, keeps no Write waiting for more than its own transaction, and
+	// may run beside others that change the same rows. So each statement of change must
+	// be right alone, and never rest on what one before it read.
+	Note(ctx context.Context, change func(ctx context.Context, tx Querier) error) error
+
 	// IsUnique reports whether err says that a unique index has such a row already.
 	IsUnique(err error) bool
 
@@ -82,11 +93,14 @@ var ErrAgain = errors.New("the chain has grown meanwhile")
 type DB struct {
 	engine Engine
 	hot    *hot // nil: every look-up asks the engine
+	walks  *walks
+
+	chainKey []byte // signs the heads of chains; empty: they are not signed
 }
 
 // New returns a DB on an engine that [Migrate] has prepared.
-func New(e Engine) *DB { return &DB{engine: e} }
+func New(e Engine) *DB { return &DB{engine: e, walks: newWalks()} }
 
 // NewAlone returns a DB on an engine that nobody else writes to. It keeps up to n
 // records that were looked up last, and answers from them while nothing has changed.
-func NewAlone(e Engine, n int) *DB { return &DB{engine: e, hot: newHot(n)} }
+func NewAlone(e Engine, n int) *DB { return &DB{engine: e, hot: newHot(n), walks: newWalks()} }

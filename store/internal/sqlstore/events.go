@@ -15,8 +15,6 @@ import (
 const (
 	eventColumns = "seq, time, tenant, actor_kind, actor_id, address, user_agent, verb, subject, outcome, changes, prev, hash"
 
-	lastEvent = "SELECT seq, hash FROM events WHERE tenant = $1 ORDER BY seq DESC LIMIT 1"
-
 	insertEvent = "INSERT INTO events (" + eventColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 )
 
@@ -25,7 +23,8 @@ var errNothing = errors.New("nothing to do")
 
 // change runs apply and adds e to its tenant's chain, in one transaction. When it is
 // durable, e is as it was stored: text that no engine keeps is replaced (U+FFFD), the
-// time is in microseconds, Seq, Prev and Hash are set. Otherwise e is untouched.
+// time is in microseconds, Seq, Prev and Hash are set. Otherwise e is untouched. Where
+// the actor acts once, the receipt is stored too, or gatehouse.ErrRepeated is the answer.
 func (db *DB) change(ctx context.Context, what string, e *gatehouse.Event, apply func(ctx context.Context, tx Querier) error) error {
 	return db.changes(ctx, what, []*gatehouse.Event{e}, apply)
 }
@@ -44,15 +43,13 @@ func (db *DB) changes(ctx context.Context, what string, es []*gatehouse.Event, a
 	// One turn is taken for all: events of a second chain may meet others, and the whole
 	// runs again.
 	err := db.engine.Write(ctx, kept[0].Tenant, func(ctx context.Context, tx Querier) error {
+		if err := once(ctx, tx, kept); err != nil {
+			return err
+		}
 		if err := apply(ctx, tx); err != nil {
 			return err
 		}
-		for _, e := range kept {
-			if err := db.extend(ctx, tx, e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return db.extend(ctx, tx, kept)
 	})
 	if errors.Is(err, errNothing) {
 		return nil
@@ -71,19 +68,8 @@ func (db *DB) write(ctx context.Context, what string, apply func(ctx context.Con
 	return db.fail(what, db.engine.Write(ctx, "", apply))
 }
 
-// extend adds e to the end of its tenant's chain. It comes last in a transaction, so
-// that chains are held up as shortly as can be.
-func (db *DB) extend(ctx context.Context, tx Querier, e *gatehouse.Event) error {
-	e.Seq, e.Prev = 1, nil
-	err := tx.Query(ctx, lastEvent, []any{e.Tenant}, func(r Row) error {
-		c := columnsOf(r)
-		e.Seq, e.Prev = c.number()+1, c.blob()
-		return c.done()
-	})
-	if err != nil {
-		return err
-	}
-	e.Hash = e.ChainHash()
+// insertEvent adds an event that has its place in the chain.
+func (db *DB) insertEvent(ctx context.Context, tx Querier, e *gatehouse.Event) error {
 	changes, err := jsonList(e.Changes)
 	if err != nil {
 		return err
@@ -138,6 +124,9 @@ func (db *DB) AppendEvent(ctx context.Context, e *gatehouse.Event) error {
 // ListEvents implements [gatehouse.AuditStore].
 func (db *DB) ListEvents(ctx context.Context, q gatehouse.EventQuery) ([]gatehouse.Event, int, error) {
 	s := selectFrom("events", q.Tenant)
+	if q.ActorID != "" {
+		s.and("actor_id <> '' AND actor_id =", q.ActorID)
+	}
 	if q.Subject != "" {
 		s.and("subject =", q.Subject)
 	}
@@ -153,12 +142,8 @@ func (db *DB) ListEvents(ctx context.Context, q gatehouse.EventQuery) ([]gatehou
 	if !q.To.IsZero() {
 		s.and("time <", micros(q.To))
 	}
-	order := "seq DESC"
-	if q.Oldest {
-		order = "seq"
-	}
 	var events []gatehouse.Event
-	total, err := db.page(ctx, eventColumns, s, order, q.Offset, q.Limit, func(r Row) error {
+	total, err := db.eventPage(ctx, s, &q, func(r Row) error {
 		c := columnsOf(r)
 		events = append(events, c.event())
 		return c.done()
@@ -169,7 +154,25 @@ func (db *DB) ListEvents(ctx context.Context, q gatehouse.EventQuery) ([]gatehou
 	return events, total, nil
 }
 
-// event reads the columns of eventColumns. An actor acts in the tenant of the event.
+// eventPage is page for events. Behind a cursor nothing is counted.
+func (db *DB) eventPage(ctx context.Context, s *selection, q *gatehouse.EventQuery, each func(Row) error) (total int, err error) {
+	order, behind := "seq DESC", "seq <"
+	if q.Oldest {
+		order, behind = "seq", "seq >"
+	}
+	if q.After == 0 {
+		return db.page(ctx, eventColumns, s, order, q.Offset, q.Limit, each)
+	}
+	s.and(behind, q.After)
+	text := "SELECT " + eventColumns + " " + s.text.String() + " ORDER BY " + order
+	if q.Limit > 0 {
+		text += " LIMIT " + s.parameter(int64(q.Limit))
+	}
+	return 0, db.read(ctx, text, s.args, each)
+}
+
+// event reads the columns of eventColumns. An actor acts in the tenant of the event. One
+// row that was spoiled must not hide the others: it has no hash.
 func (c *columns) event() gatehouse.Event {
 	e := gatehouse.Event{Seq: c.number(), Time: c.moment(), Tenant: c.text()}
 	e.Actor = gatehouse.Actor{Kind: enum(c, gatehouse.ParseActorKind), ID: c.text(), Tenant: e.Tenant, Address: c.address(), UserAgent: c.text()}
@@ -177,6 +180,9 @@ func (c *columns) event() gatehouse.Event {
 	e.Outcome = enum(c, gatehouse.ParseOutcome)
 	e.Changes = list[gatehouse.Change](c, c.text())
 	e.Prev, e.Hash = c.blob(), c.blob()
+	if c.err != nil && e.Seq != 0 && c.next == len(c.row) {
+		e.Hash, c.err = nil, nil
+	}
 	return e
 }
 

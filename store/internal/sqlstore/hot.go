@@ -14,7 +14,7 @@ import (
 // hot keeps the records that were looked up last, for a store that only this process
 // writes to. The rule that makes it safe to ask it instead of the database:
 //
-//   - Every change of a key or an account moves the generation on after it was durable
+//   - Every change of a key, an account or a tenant moves the generation on after it was durable
 //     (or may be) and before it is acknowledged. A use is no change: it leaves the
 //     generation alone, and LastUsed of a kept record may be [hotFor] old.
 //   - A record is kept with the generation that was read before the statement that read

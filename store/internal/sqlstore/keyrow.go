@@ -4,6 +4,7 @@
 package sqlstore
 
 import (
+	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -24,6 +25,35 @@ func (c *columns) key(k *gatehouse.Key) {
 	k.Unused = time.Duration(c.number())
 	k.LastUsed = c.moment()
 	k.Version = c.number()
+	k.Methods, k.Paths = words[string](c), words[string](c)
+	k.Signed = c.flag()
+	k.Metadata = c.metadata()
+	k.Deleted = c.moment()
+}
+
+// metadata reads what [metadataText] wrote.
+func (c *columns) metadata() (out gatehouse.Metadata) {
+	text := c.text()
+	if text == "" || c.err != nil {
+		return nil
+	}
+	if json.Unmarshal([]byte(text), &out) != nil {
+		c.spoil("is not the metadata it should be")
+		return nil
+	}
+	return out
+}
+
+func metadataText(m gatehouse.Metadata) (string, error) {
+	for name, value := range m {
+		if !storable(name) || !storable(value) {
+			return "", errUnstorable
+		}
+	}
+	if len(m) == 0 {
+		return "", nil
+	}
+	return jsonText(m)
 }
 
 func (c *columns) materials(k *gatehouse.Key) {
@@ -46,9 +76,16 @@ func (c *columns) principal(p *gatehouse.Principal) {
 	p.Referral = c.text()
 	p.SecondFactor = c.flag()
 	p.Version = c.number()
+	p.Limits = c.limits()
 }
 
-// keyArgs are the arguments $1 to $19 of insertKey and updateKey.
+// tenantBrief reads tenantFields. No row is no state, which denies.
+func (c *columns) tenantBrief(t *gatehouse.TenantBrief) {
+	t.State = gatehouse.TenantState(c.text())
+	t.Limits = c.limits()
+}
+
+// keyArgs are the arguments $1 to $24 of insertKey and updateKey.
 func keyArgs(k *gatehouse.Key) ([]any, error) {
 	if k.State == gatehouse.StateInvalid || gatehouse.ParseState(k.State.String()) != k.State {
 		return nil, &gatehouse.InvalidError{Field: "state", Problem: "is none"}
@@ -69,6 +106,18 @@ func keyArgs(k *gatehouse.Key) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	methods, err := wordList(k.Methods)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := wordList(k.Paths)
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := metadataText(k.Metadata)
+	if err != nil {
+		return nil, err
+	}
 	limits, err := limitList(k.Limits)
 	if err != nil {
 		return nil, err
@@ -80,7 +129,7 @@ func keyArgs(k *gatehouse.Key) ([]any, error) {
 	return []any{
 		k.ID, k.Tenant, k.Principal, k.Name, k.Prefix, schemes, scopes, networks, limits, replay,
 		k.State.String(), k.StateText, micros(k.NotBefore), micros(k.Expires), micros(k.Created), micros(k.Updated), materials,
-		Place(k.Principal), int64(k.Unused),
+		Place(k.Principal), int64(k.Unused), methods, paths, flag(k.Signed), metadata, micros(k.Deleted),
 	}, nil
 }
 
@@ -145,6 +194,7 @@ type storedLimit struct {
 	Count  int64         `json:"count"`
 	Period time.Duration `json:"period_ns"`
 	Burst  int64         `json:"burst,omitempty"`
+	Refill string        `json:"refill,omitempty"`
 }
 
 func (c *columns) limits() []gatehouse.Limit {
@@ -154,7 +204,11 @@ func (c *columns) limits() []gatehouse.Limit {
 	}
 	out := make([]gatehouse.Limit, len(read))
 	for i, l := range read {
-		out[i] = gatehouse.Limit(l)
+		refill, ok := gatehouse.ParseRefill(l.Refill)
+		if !ok {
+			c.spoil("holds an unknown word")
+		}
+		out[i] = gatehouse.Limit{Name: l.Name, Count: l.Count, Period: l.Period, Burst: l.Burst, Refill: refill}
 	}
 	return out
 }
@@ -165,7 +219,10 @@ func limitList(list []gatehouse.Limit) (string, error) {
 		if !storable(l.Name) {
 			return "", errUnstorable
 		}
-		out[i] = storedLimit(l)
+		if l.Refill != gatehouse.RefillNone && l.Refill.String() == "" {
+			return "", &gatehouse.InvalidError{Field: "limits", Problem: "one refills by no span"}
+		}
+		out[i] = storedLimit{Name: l.Name, Count: l.Count, Period: l.Period, Burst: l.Burst, Refill: l.Refill.String()}
 	}
 	return jsonList(out)
 }

@@ -13,14 +13,16 @@ import (
 
 const (
 	keyFields = "k.id, k.tenant, k.principal, k.name, k.prefix, k.schemes, k.scopes, k.networks, k.limits, k.replay, " +
-		"k.state, k.state_text, k.not_before, k.expires, k.created, k.updated, k.unused, k.last_used, k.version"
+		"k.state, k.state_text, k.not_before, k.expires, k.created, k.updated, k.unused, k.last_used, k.version, " +
+		"k.methods, k.paths, k.signed, k.metadata, k.deleted"
 
-	principalFields = "a.kind, a.uid, a.email, a.username, a.role, a.level, a.state, a.referral, a.otp, a.version"
+	principalFields = "a.kind, a.uid, a.email, a.username, a.role, a.level, a.state, a.referral, a.otp, a.version, a.limits"
 )
 
 var (
-	// The copy of the principal is read, see owner.go.
-	lookup = "SELECT " + joined(keyFields+", k.owner") + ", k.materials FROM keys k WHERE k.place = $1 AND k.id = $2"
+	// The copy of the principal is read, see owner.go. The tenant has no copies: a change of
+	// it would write all of its keys.
+	lookup = "SELECT " + joined(keyFields+", k.owner, "+tenantOfKey) + ", k.materials FROM keys k WHERE k.place = $1 AND k.id = $2"
 
 	getKey = "SELECT " + joined(keyFields) + ", k.materials FROM keys k WHERE k.tenant = $1 AND k.id = $2"
 
@@ -29,15 +31,18 @@ var (
 
 var (
 	insertKey = "INSERT INTO keys (id, tenant, principal, name, prefix, schemes, scopes, networks, limits, replay, " +
-		"state, state_text, not_before, expires, created, updated, materials, principal_place, unused, place, last_used, version, owner) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 1, " + ownerAt("$18") + ")"
+		"state, state_text, not_before, expires, created, updated, materials, principal_place, unused, methods, paths, signed, metadata, deleted, " +
+		"place, last_used, tags, bits, version, owner) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, " +
+		"$20, $21, $22, $23, $24, $25, $26, $27, $28, 1, " + ownerAt("$18") + ")"
 
-	// A revoked row takes nothing but another revoked one. The last use is not the
-	// caller's to write: it moves on its own, see touchKey.
+	// A revoked row takes nothing but another revoked one, and a deleted one nothing but one
+	// that was deleted then. The last use is not the caller's to write: it moves on its own,
+	// see touchKey.
 	updateKey = "UPDATE keys SET principal = $3, name = $4, prefix = $5, schemes = $6, scopes = $7, networks = $8, limits = $9, " +
 		"replay = $10, state = $11, state_text = $12, not_before = $13, expires = $14, created = $15, updated = $16, " +
-		"materials = $17, principal_place = $18, unused = $19, version = version + 1, owner = " + ownerAt("$18") +
-		" WHERE id = $1 AND tenant = $2 AND version = $20 AND (state <> 'revoked' OR state = $11)"
+		"materials = $17, principal_place = $18, unused = $19, methods = $20, paths = $21, signed = $22, metadata = $23, deleted = $24, " +
+		"version = version + 1, owner = " + ownerAt("$18") +
+		" WHERE id = $1 AND tenant = $2 AND version = $25 AND (state <> 'revoked' OR state = $11) AND (deleted = 0 OR deleted = $24)"
 )
 
 const hasKey = "SELECT 1 FROM keys WHERE tenant = $1 AND id = $2"
@@ -74,6 +79,7 @@ func (db *DB) record(ctx context.Context, keyID string) (*gatehouse.Record, erro
 		c.open()
 		c.key(&out.Key)
 		c.principal(&out.Principal)
+		c.tenantBrief(&out.Tenant)
 		c.shut()
 		c.materials(&out.Key)
 		out.Principal.ID, out.Principal.Tenant = out.Key.Principal, out.Key.Tenant
@@ -123,6 +129,7 @@ func (db *DB) GetKey(ctx context.Context, tenant, keyID string) (gatehouse.Key, 
 // States says otherwise.
 func (db *DB) ListKeys(ctx context.Context, q gatehouse.KeyQuery) ([]gatehouse.Key, int, error) {
 	s := selectFrom("keys k", q.Tenant)
+	s.text.WriteString(" AND deleted = 0")
 	if q.Principal != "" {
 		s.and("principal =", q.Principal)
 	}
@@ -184,17 +191,21 @@ func (db *DB) InsertKeys(ctx context.Context, ks []*gatehouse.Key, es []*gatehou
 }
 
 func (db *DB) insertKeys(ctx context.Context, what string, ks []*gatehouse.Key, es []*gatehouse.Event) error {
-	rows := make([][]any, len(ks))
+	rows, tags := make([][]any, len(ks)), make([]tagged, len(ks))
 	for i, k := range ks {
 		args, err := keyArgs(k)
 		if err != nil {
 			return db.fail(what, err)
 		}
-		rows[i] = append(args, Place(k.ID), micros(k.LastUsed))
+		tags[i] = taggedKey(k)
+		rows[i] = append(args, Place(k.ID), micros(k.LastUsed), tags[i].column, tags[i].bits)
 	}
 	return db.changes(ctx, what, es, func(ctx context.Context, tx Querier) error {
-		for _, args := range rows {
+		for i, args := range rows {
 			if _, err := exec(ctx, tx, insertKey, args...); err != nil {
+				return err
+			}
+			if err := tags[i].insert(ctx, tx); err != nil {
 				return err
 			}
 		}
@@ -203,19 +214,27 @@ func (db *DB) insertKeys(ctx context.Context, what string, ks []*gatehouse.Key, 
 }
 
 // UpdateKey implements [gatehouse.Store]. An update that would take a revoked key out
-// of its state is an ErrConflict.
+// of its state, or bring a deleted one back, is an ErrConflict.
 func (db *DB) UpdateKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Event) error {
 	args, err := keyArgs(k)
 	if err != nil {
 		return db.fail("update key", err)
 	}
 	args = append(args, k.Version)
+	tags := taggedKey(k)
 	return db.change(ctx, "update key", e, func(ctx context.Context, tx Querier) error {
-		n, err := exec(ctx, tx, updateKey, args...)
-		if err != nil || n > 0 {
+		before := tagged{tenant: k.Tenant, id: k.ID}
+		if err := before.read(ctx, tx); err != nil {
 			return err
 		}
-		return missed(ctx, tx, hasKey, k.Tenant, k.ID)
+		n, err := exec(ctx, tx, updateKey, args...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return missed(ctx, tx, hasKey, k.Tenant, k.ID)
+		}
+		return retag(ctx, tx, before, tags)
 	})
 }
 

@@ -34,14 +34,19 @@ func (s *selection) and(comparing string, value any) {
 	s.text.WriteString(" AND " + comparing + " " + s.parameter(value))
 }
 
-// in narrows to rows where column is one of values. The last value is repeated up to a
-// power of two, so that there are few different statements to prepare.
+// in narrows to rows where column is one of values.
 func (s *selection) in(column string, values []string) {
 	values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return !storable(v) })
 	if len(values) == 0 {
 		s.text.WriteString(" AND 1 = 0")
 		return
 	}
+	s.text.WriteString(" AND " + column + " IN (" + s.list(values) + ")")
+}
+
+// list adds arguments, at least one, and returns their names. The last is repeated up to a
+// power of two, so that there are few different statements to prepare.
+func (s *selection) list(values []string) string {
 	room := 1
 	for room < len(values) {
 		room *= 2
@@ -50,7 +55,16 @@ func (s *selection) in(column string, values []string) {
 	for i := range names {
 		names[i] = s.parameter(values[min(i, len(values)-1)])
 	}
-	s.text.WriteString(" AND " + column + " IN (" + strings.Join(names, ", ") + ")")
+	return strings.Join(names, ", ")
+}
+
+// parameters is "$from, …", n of them.
+func parameters(from, n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = "$" + strconv.Itoa(from+i)
+	}
+	return strings.Join(names, ", ")
 }
 
 // page calls each for the rows of one page of a list, and returns how long the whole

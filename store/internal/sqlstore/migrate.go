@@ -60,6 +60,9 @@ func Migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, types *stri
 	}
 }
 
+// after is what a step does besides its text, in the same transaction.
+var after = map[int64]func(context.Context, *sql.Tx) error{5: tagAll}
+
 func steps(types *strings.Replacer) ([]*goose.Migration, error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
@@ -85,8 +88,10 @@ func steps(types *strings.Replacer) ([]*goose.Migration, error) {
 			if applied > 0 {
 				return errApplied
 			}
-			_, err = tx.ExecContext(ctx, up)
-			return err
+			if _, err = tx.ExecContext(ctx, up); err != nil || after[version] == nil {
+				return err
+			}
+			return after[version](ctx, tx)
 		}}, nil))
 	}
 	return out, nil

@@ -25,18 +25,25 @@ const (
 
 	signingKeysFrom = "SELECT id, tenant, private_ref, private_data FROM signing_keys WHERE id > $1 ORDER BY id LIMIT $2"
 
+	receiptsFrom = "SELECT tenant, id, sealed_ref, sealed_data FROM receipts " +
+		"WHERE (tenant, id) > ($1, $2) AND sealed_ref <> '' ORDER BY tenant, id LIMIT $3"
+
 	resealKey = "UPDATE keys SET materials = $1, version = version + 1 WHERE place = $2 AND id = $3 AND version = $4"
 
 	resealAccount = "UPDATE accounts SET totp_ref = $1, totp_data = $2, version = version + 1 WHERE place = $3 AND id = $4 AND version = $5"
 
 	resealSigningKey = "UPDATE signing_keys SET private_ref = $1, private_data = $2 WHERE id = $3 AND private_ref = $4 AND private_data = $5"
 
-	countRows = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM accounts WHERE totp_ref <> '') + (SELECT count(*) FROM signing_keys)"
+	resealReceipt = "UPDATE receipts SET sealed_ref = $1, sealed_data = $2 WHERE tenant = $3 AND id = $4 AND sealed_ref = $5 AND sealed_data = $6"
+
+	countRows = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM accounts WHERE totp_ref <> '') + " +
+		"(SELECT count(*) FROM signing_keys) + (SELECT count(*) FROM receipts WHERE sealed_ref <> '')"
 
 	allMaterials = "SELECT materials FROM keys"
 
 	countRefs = "SELECT totp_ref, count(*) FROM accounts WHERE totp_ref <> '' GROUP BY totp_ref " +
-		"UNION ALL SELECT private_ref, count(*) FROM signing_keys GROUP BY private_ref"
+		"UNION ALL SELECT private_ref, count(*) FROM signing_keys GROUP BY private_ref " +
+		"UNION ALL SELECT sealed_ref, count(*) FROM receipts WHERE sealed_ref <> '' GROUP BY sealed_ref"
 
 	getRewrap = "SELECT kek FROM rewrap"
 
@@ -48,8 +55,9 @@ const (
 // unreadable is seal.Unreadable.
 const unreadable = ""
 
-// signingKeyVersion is the version in the binding of a signing key: it has only one.
-const signingKeyVersion = 1
+// onlyVersion is the version in the binding of a signing key and of a receipt, which have
+// only one.
+const onlyVersion = 1
 
 // sealedRow is a row with the sealed secrets in it.
 type sealedRow struct {
@@ -69,7 +77,7 @@ type sealedTable struct {
 	name  string
 	first string // place to begin at
 	text  string
-	place func(text string) (any, error) // its first argument
+	place func(text string) ([]any, error) // its first arguments
 	row   func(*columns) sealedRow
 }
 
@@ -77,10 +85,24 @@ type sealedTable struct {
 var sealedTables = []sealedTable{
 	{"keys", strconv.FormatInt(math.MinInt64, 10), keysFrom, fromPlace, (*columns).sealedKey},
 	{"accounts", strconv.FormatInt(math.MinInt64, 10), accountsFrom, fromPlace, (*columns).sealedAccount},
-	{"signing_keys", "", signingKeysFrom, func(id string) (any, error) { return id, nil }, (*columns).sealedSigningKey},
+	{"signing_keys", "", signingKeysFrom, fromID, (*columns).sealedSigningKey},
+	{"receipts", separator, receiptsFrom, fromIDs, (*columns).sealedReceipt},
 }
 
-func fromPlace(text string) (any, error) { return strconv.ParseInt(text, 10, 64) }
+func fromPlace(text string) ([]any, error) {
+	place, err := strconv.ParseInt(text, 10, 64)
+	return []any{place}, err
+}
+
+func fromID(id string) ([]any, error) { return []any{id}, nil }
+
+func fromIDs(text string) ([]any, error) {
+	tenant, id, two := strings.Cut(text, separator)
+	if !two {
+		return nil, errPlace
+	}
+	return []any{tenant, id}, nil
+}
 
 // Reseal is the method of seal.Rows.
 func (db *DB) Reseal(ctx context.Context, after string, limit int, again func(context.Context, gatehouse.Binding, gatehouse.Sealed) (gatehouse.Sealed, error)) (next string, read, stale int, err error) {
@@ -156,7 +178,7 @@ func (db *DB) sealedRows(ctx context.Context, after string, limit int) (rows []s
 	if err != nil {
 		return nil, "", errPlace
 	}
-	err = db.read(ctx, t.text, []any{first, int64(limit)}, func(r Row) error {
+	err = db.read(ctx, t.text, append(first, int64(limit)), func(r Row) error {
 		c := columnsOf(r)
 		rows = append(rows, t.row(&c))
 		return c.done()
@@ -170,69 +192,6 @@ func (db *DB) sealedRows(ctx context.Context, after string, limit int) (rows []s
 		return rows, sealedTables[i+1].name + ":" + sealedTables[i+1].first, nil
 	}
 	return rows, "", nil
-}
-
-// following is the first place after a row's; empty after the last that there can be.
-func following(place int64) string {
-	if place == math.MaxInt64 {
-		return ""
-	}
-	return strconv.FormatInt(place+1, 10)
-}
-
-// sealedKey reads the columns of keysFrom.
-func (c *columns) sealedKey() sealedRow {
-	place, id, tenant, version := c.number(), c.text(), c.text(), c.number()
-	row := sealedRow{place: following(place)}
-	materials, err := decodeMaterials(c.blob())
-	if err != nil {
-		row.secrets = []sealedSecret{{binding: gatehouse.Binding{Tenant: tenant, ID: id}}}
-		return row
-	}
-	var at []int // where the sealed ones are
-	for i, m := range materials {
-		if m.Kind == gatehouse.MaterialSealed {
-			at = append(at, i)
-			row.secrets = append(row.secrets, sealedSecret{
-				gatehouse.Binding{Tenant: tenant, ID: id, Version: m.Version}, gatehouse.Sealed{Ref: m.Ref, Data: m.Data},
-			})
-		}
-	}
-	row.replace = func(fresh []gatehouse.Sealed) (string, []any, error) {
-		for j, i := range at {
-			materials[i].Ref, materials[i].Data = fresh[j].Ref, fresh[j].Data
-		}
-		column, err := encodeMaterials(materials)
-		return resealKey, []any{column, place, id, version}, err
-	}
-	return row
-}
-
-// sealedAccount reads the columns of accountsFrom.
-func (c *columns) sealedAccount() sealedRow {
-	place, id, tenant, version := c.number(), c.text(), c.text(), c.number()
-	b := gatehouse.Binding{Tenant: tenant, ID: id, Version: c.number()}
-	return sealedRow{
-		place:   following(place),
-		secrets: []sealedSecret{{b, gatehouse.Sealed{Ref: c.text(), Data: c.blob()}}},
-		replace: func(fresh []gatehouse.Sealed) (string, []any, error) {
-			return resealAccount, []any{fresh[0].Ref, blob(fresh[0].Data), place, id, version}, nil
-		},
-		follow: func(ctx context.Context, tx Querier) error { return copyOwner(ctx, tx, tenant, id) },
-	}
-}
-
-// sealedSigningKey reads the columns of signingKeysFrom.
-func (c *columns) sealedSigningKey() sealedRow {
-	id, tenant := c.text(), c.text()
-	old := gatehouse.Sealed{Ref: c.text(), Data: c.blob()}
-	return sealedRow{
-		place:   id,
-		secrets: []sealedSecret{{gatehouse.Binding{Tenant: tenant, ID: id, Version: signingKeyVersion}, old}},
-		replace: func(fresh []gatehouse.Sealed) (string, []any, error) {
-			return resealSigningKey, []any{fresh[0].Ref, blob(fresh[0].Data), id, old.Ref, blob(old.Data)}, nil
-		},
-	}
 }
 
 // CountRows is the method of seal.Rows.

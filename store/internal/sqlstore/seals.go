@@ -5,6 +5,7 @@ package sqlstore
 
 import (
 	"context"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -16,11 +17,15 @@ const (
 
 	rewrapDataKey = "UPDATE data_keys SET kek = $3, wrapped = $4 WHERE id = $1 AND tenant = $2 AND kek = $5"
 
-	listSigningKeys = "SELECT id, tenant, algorithm, private_ref, private_data, public, created, retires " +
+	listSigningKeys = "SELECT id, tenant, algorithm, private_ref, private_data, public, created, signs, retires " +
 		"FROM signing_keys WHERE tenant = $1 ORDER BY created DESC, id DESC"
 
-	insertSigningKey = "INSERT INTO signing_keys (id, tenant, algorithm, private_ref, private_data, public, created, retires) " +
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+	insertSigningKey = "INSERT INTO signing_keys (id, tenant, algorithm, private_ref, private_data, public, created, signs, retires) " +
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+	retireSigningKey = "UPDATE signing_keys SET retires = $3 WHERE tenant = $1 AND id = $2"
+
+	deleteSigningKey = "DELETE FROM signing_keys WHERE tenant = $1 AND id = $2"
 )
 
 // DataKeys implements [gatehouse.DataKeyStore].
@@ -51,10 +56,7 @@ func (db *DB) InsertDataKey(ctx context.Context, k *gatehouse.DataKey, e *gateho
 func (db *DB) RewrapDataKey(ctx context.Context, k *gatehouse.DataKey, oldKEK string, e *gatehouse.Event) error {
 	return db.change(ctx, "rewrap data key", e, func(ctx context.Context, tx Querier) error {
 		n, err := exec(ctx, tx, rewrapDataKey, k.ID, k.Tenant, k.KEK, blob(k.Wrapped), oldKEK)
-		if err == nil && n == 0 {
-			return gatehouse.ErrNotFound
-		}
-		return err
+		return found(n, err)
 	})
 }
 
@@ -66,7 +68,7 @@ func (db *DB) SigningKeys(ctx context.Context, tenant string) ([]gatehouse.Signi
 		keys = append(keys, gatehouse.SigningKey{
 			ID: c.text(), Tenant: c.text(), Algorithm: c.text(),
 			Private: gatehouse.Sealed{Ref: c.text(), Data: c.blob()},
-			Public:  c.blob(), Created: c.moment(), Retires: c.moment(),
+			Public:  c.blob(), Created: c.moment(), Signs: c.moment(), Retires: c.moment(),
 		})
 		return c.done()
 	})
@@ -80,7 +82,31 @@ func (db *DB) SigningKeys(ctx context.Context, tenant string) ([]gatehouse.Signi
 func (db *DB) InsertSigningKey(ctx context.Context, k *gatehouse.SigningKey, e *gatehouse.Event) error {
 	return db.change(ctx, "insert signing key", e, func(ctx context.Context, tx Querier) error {
 		_, err := exec(ctx, tx, insertSigningKey, k.ID, k.Tenant, k.Algorithm,
-			k.Private.Ref, blob(k.Private.Data), blob(k.Public), micros(k.Created), micros(k.Retires))
+			k.Private.Ref, blob(k.Private.Data), blob(k.Public), micros(k.Created), micros(k.Signs), micros(k.Retires))
 		return err
 	})
+}
+
+// RetireSigningKey implements [gatehouse.SigningKeyStore].
+func (db *DB) RetireSigningKey(ctx context.Context, tenant, id string, retires time.Time, e *gatehouse.Event) error {
+	return db.change(ctx, "retire signing key", e, func(ctx context.Context, tx Querier) error {
+		n, err := exec(ctx, tx, retireSigningKey, tenant, id, micros(retires))
+		return found(n, err)
+	})
+}
+
+// DeleteSigningKey implements [gatehouse.SigningKeyStore].
+func (db *DB) DeleteSigningKey(ctx context.Context, tenant, id string, e *gatehouse.Event) error {
+	return db.change(ctx, "delete signing key", e, func(ctx context.Context, tx Querier) error {
+		n, err := exec(ctx, tx, deleteSigningKey, tenant, id)
+		return found(n, err)
+	})
+}
+
+// found turns a change of no row into gatehouse.ErrNotFound.
+func found(n int64, err error) error {
+	if err == nil && n == 0 {
+		return gatehouse.ErrNotFound
+	}
+	return err
 }

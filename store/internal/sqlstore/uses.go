@@ -35,7 +35,7 @@ func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 		return nil
 	}
 	slices.SortFunc(uses, func(a, b gatehouse.Use) int { return strings.Compare(a.KeyID, b.KeyID) })
-	return db.write(ctx, "touch keys", func(ctx context.Context, tx Querier) error {
+	return db.note(ctx, "touch keys", func(ctx context.Context, tx Querier) error {
 		for _, u := range uses {
 			if _, err := exec(ctx, tx, touchKey, Place(u.KeyID), u.KeyID, micros(u.Time)); err != nil {
 				return err
@@ -50,7 +50,7 @@ func (db *DB) InsertAttempts(ctx context.Context, as []gatehouse.Attempt) error 
 	if len(as) == 0 {
 		return nil
 	}
-	return db.write(ctx, "insert attempts", func(ctx context.Context, tx Querier) error {
+	return db.note(ctx, "insert attempts", func(ctx context.Context, tx Querier) error {
 		for i := range as {
 			if _, err := exec(ctx, tx, insertAttempt, attemptArgs(&as[i])...); err != nil {
 				return err
@@ -63,12 +63,8 @@ func (db *DB) InsertAttempts(ctx context.Context, as []gatehouse.Attempt) error 
 // attemptArgs are the arguments of insertAttempt. A client chooses some of the text: it
 // must not keep an attempt from being written.
 func attemptArgs(a *gatehouse.Attempt) []any {
-	peer := ""
-	if a.Peer.IsValid() {
-		peer = a.Peer.WithZone("").String()
-	}
 	args := []any{rand.Int64(), micros(a.Time)}
-	for _, text := range []string{a.Tenant, a.Scheme, a.KeyID, a.Principal, peer, a.UserAgent, a.Outcome} {
+	for _, text := range []string{a.Tenant, a.Scheme, a.KeyID, a.Principal, addressText(a.Peer), a.UserAgent, a.Outcome} {
 		args = append(args, unkept.Replace(asText(text)))
 	}
 	return args
@@ -101,7 +97,7 @@ func (db *DB) ListAttempts(ctx context.Context, q gatehouse.AttemptQuery) ([]gat
 
 // PurgeAttempts implements [gatehouse.AttemptStore].
 func (db *DB) PurgeAttempts(ctx context.Context, before time.Time) error {
-	return db.write(ctx, "purge attempts", func(ctx context.Context, tx Querier) error {
+	return db.note(ctx, "purge attempts", func(ctx context.Context, tx Querier) error {
 		_, err := exec(ctx, tx, purgeAttempts, micros(before))
 		return err
 	})

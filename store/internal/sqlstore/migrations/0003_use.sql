@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- How long a key may lie unused, in nanoseconds, 0 for ever; and when it was last used.
--- No index holds last_used, so that moving it rewrites nothing but the row.
+-- (Since 0005 an index holds last_used: keys that lie unused are found by it.)
 
 ALTER TABLE keys ADD COLUMN unused BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE keys ADD COLUMN last_used BIGINT NOT NULL DEFAULT 0;

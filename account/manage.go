@@ -1,0 +1,104 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+const maxRoleRunes = 64
+
+// SetLimits replaces the limits of an account, which all its keys share; none: no limits.
+// They are in force when SetLimits returns. Setting those it has does nothing.
+//
+// Errors: *gatehouse.InvalidError with the field limits, gatehouse.ErrNotFound;
+// gatehouse.ErrForbidden but for operators, the system and actors that reach everyone.
+func (d *Directory) SetLimits(ctx context.Context, actor gatehouse.Actor, accountID string, limits []gatehouse.Limit) (Account, error) {
+	actor, err := d.admitManager(actor)
+	if err != nil {
+		return Account{}, err
+	}
+	if err := gatehouse.CheckLimits(limits); err != nil {
+		return Account{}, err
+	}
+	return d.manage(ctx, actor, VerbAccountLimits, accountID, func(a *Account) []gatehouse.Change {
+		change := gatehouse.Change{Field: "limits", Before: limitsText(a.Limits), After: limitsText(limits)}
+		a.Limits = slices.Clone(limits)
+		return []gatehouse.Change{change}
+	})
+}
+
+// SetRole changes the role of an account, its level, or both; nil leaves one as it is. A
+// label that leads to a level moves the level again. Setting what it has does nothing.
+//
+// Errors: *gatehouse.InvalidError with the field role or level, gatehouse.ErrNotFound;
+// gatehouse.ErrForbidden but for operators, the system and actors that reach everyone.
+func (d *Directory) SetRole(ctx context.Context, actor gatehouse.Actor, accountID string, role *string, level *int) (Account, error) {
+	actor, err := d.admitManager(actor)
+	if err != nil {
+		return Account{}, err
+	}
+	if role != nil && !isRole(*role) {
+		return Account{}, &gatehouse.InvalidError{Field: "role", Problem: "is not 1 to 64 printable characters without space"}
+	}
+	if level != nil && *level < 0 {
+		return Account{}, &gatehouse.InvalidError{Field: "level", Problem: "is negative"}
+	}
+	return d.manage(ctx, actor, VerbAccountRole, accountID, func(a *Account) []gatehouse.Change {
+		before := *a
+		if role != nil {
+			a.Role = *role
+		}
+		if level != nil {
+			a.Level = *level
+		}
+		return []gatehouse.Change{
+			{Field: "role", Before: before.Role, After: a.Role},
+			{Field: "level", Before: strconv.Itoa(before.Level), After: strconv.Itoa(a.Level)},
+		}
+	})
+}
+
+// manage updates an account with the changes that change something; none: it stays.
+func (d *Directory) manage(ctx context.Context, actor gatehouse.Actor, verb, accountID string, alter func(*Account) []gatehouse.Change) (Account, error) {
+	var as Account
+	out, err := d.update(ctx, accountID, func(a *Account) (Effects, *gatehouse.Event, error) {
+		as = *a
+		changes := slices.DeleteFunc(alter(a), func(c gatehouse.Change) bool { return c.Before == c.After })
+		if len(changes) == 0 {
+			return Effects{}, nil, errUnchanged
+		}
+		return Effects{}, d.succeeded(actor, verb, a.ID, changes...), nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return as, nil
+	}
+	return out, err
+}
+
+func isRole(role string) bool {
+	return role != "" && utf8.RuneCountInString(role) <= maxRoleRunes && utf8.ValidString(role) &&
+		!strings.ContainsFunc(role, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+}
+
+// limitsText is limits as the events of keys and tenants tell them.
+func limitsText(limits []gatehouse.Limit) string {
+	words := make([]string, len(limits))
+	for i, l := range limits {
+		words[i] = fmt.Sprintf("%s=%d/%v+%d", l.Name, l.Count, l.Period, l.Burst)
+		if l.Refill != gatehouse.RefillNone {
+			words[i] = fmt.Sprintf("%s=%d/%v", l.Name, l.Count, l.Refill)
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,99 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package account_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+)
+
+func TestSetLimits(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	h.key(a, "k1")
+	limits := []gatehouse.Limit{{Name: "fast", Count: 10, Period: time.Second, Burst: 20}, {Name: "month", Count: 1000, Refill: gatehouse.RefillMonth}}
+	got, err := h.SetLimits(h.ctx, operator, a.ID, limits)
+	h.must(err)
+	if diff := cmp.Diff(limits, got.Limits); diff != "" {
+		t.Error(diff)
+	}
+	again, err := h.SetLimits(h.ctx, operator, a.ID, limits)
+	h.must(err)
+	if diff := cmp.Diff(got, again); diff != "" {
+		t.Errorf("the same limits again:\n%s", diff)
+	}
+	record, err := h.store.Lookup(h.ctx, "k1")
+	h.must(err)
+	if diff := cmp.Diff(limits, record.Principal.Limits); diff != "" {
+		t.Errorf("of the look-up:\n%s", diff)
+	}
+	_, err = h.SetLimits(h.ctx, operator, a.ID, nil)
+	h.must(err)
+	want := []string{
+		"account.limits succeeded operator limits:>fast=10/1s+20 month=1000/month",
+		"account.limits succeeded operator limits:fast=10/1s+20 month=1000/month>",
+	}
+	if diff := cmp.Diff(want, h.events(a, account.VerbAccountLimits)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSetRole(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	role, level, same := "trader", 7, a.Role
+	for _, tt := range []struct {
+		role  *string
+		level *int
+	}{{nil, nil}, {&same, nil}, {&role, nil}, {nil, &level}, {&same, &a.Level}} {
+		_, err := h.SetRole(h.ctx, operator, a.ID, tt.role, tt.level)
+		h.must(err)
+	}
+	want := []string{
+		"account.role succeeded operator role:member>trader",
+		"account.role succeeded operator level:0>7",
+		"account.role succeeded operator role:trader>member level:7>0",
+	}
+	if diff := cmp.Diff(want, h.events(a, account.VerbAccountRole)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestManageRefused(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	text := func(s string) *string { return &s }
+	negative := -1
+	for what, tt := range map[string]struct {
+		call func() (account.Account, error)
+		want string
+	}{
+		"own limits": {func() (account.Account, error) { return h.SetLimits(h.ctx, self(a), a.ID, nil) }, "forbidden"},
+		"own role":   {func() (account.Account, error) { return h.SetRole(h.ctx, self(a), a.ID, text("admin"), nil) }, "forbidden"},
+		"a limit without count": {func() (account.Account, error) {
+			return h.SetLimits(h.ctx, operator, a.ID, []gatehouse.Limit{{Name: "x"}})
+		}, "limits.count and burst are at least 1"},
+		"no role":                {func() (account.Account, error) { return h.SetRole(h.ctx, operator, a.ID, text(""), nil) }, "role.is not 1 to 64 printable characters without space"},
+		"a role of two":          {func() (account.Account, error) { return h.SetRole(h.ctx, operator, a.ID, text("a b"), nil) }, "role.is not 1 to 64 printable characters without space"},
+		"a role that is no text": {func() (account.Account, error) { return h.SetRole(h.ctx, operator, a.ID, text("\xff"), nil) }, "role.is not 1 to 64 printable characters without space"},
+		"a negative level":       {func() (account.Account, error) { return h.SetRole(h.ctx, operator, a.ID, nil, &negative) }, "level.is negative"},
+	} {
+		if _, err := tt.call(); word(err) != tt.want {
+			t.Errorf("%s: %q, want %q", what, word(err), tt.want)
+		}
+	}
+	_, err := h.SetLimits(h.ctx, operator, "nobody", nil)
+	h.is(err, gatehouse.ErrNotFound)
+	if got := h.read(a); got.Version != a.Version {
+		t.Errorf("version %d, want %d", got.Version, a.Version)
+	}
+}

@@ -1,0 +1,56 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import "time"
+
+// NewTenant asks for a tenant.
+type NewTenant struct {
+	Name   string  `json:"name" doc:"1 to 63 of a-z, 0-9 and '-', beginning with a letter"`
+	Text   string  `json:"text,omitempty"`
+	Limits []Limit `json:"limits,omitempty" doc:"of all its keys together" nullable:"false"`
+}
+
+// Tenant is an isolated set of keys, accounts and rules.
+type Tenant struct {
+	Name    string    `json:"name"`
+	Text    string    `json:"text,omitempty"`
+	State   string    `json:"state" enum:"active,disabled,removed"`
+	Limits  []Limit   `json:"limits,omitempty" nullable:"false"`
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+	Version int64     `json:"version" doc:"the ETag"`
+}
+
+// Tenants are all tenants by name.
+type Tenants struct {
+	Tenants []Tenant `json:"tenants" nullable:"false"`
+}
+
+// PatchTenant changes a tenant. Absent members stay as they are.
+type PatchTenant struct {
+	Text   *string  `json:"text,omitempty"`
+	State  *string  `json:"state,omitempty" doc:"'active' or 'disabled'; removing is a verb of its own" enum:"active,disabled"`
+	Limits *[]Limit `json:"limits,omitempty"`
+}
+
+// Rules are a tenant's route rules: what each route demands, by pattern, as in a rules file.
+type Rules struct {
+	Rules   map[string]any `json:"rules" doc:"such as {'GET /orders': 'orders:read', '/health': {'open': true}}"`
+	Version int64          `json:"version,omitempty" doc:"the ETag; absent: none were stored yet. It is not read: If-Match is"`
+}
+
+// Explain asks which rule is for a request.
+type Explain struct {
+	Method string `json:"method"`
+	Target string `json:"target" doc:"raw, with or without a query"`
+}
+
+// Explained is the rule for a request.
+type Explained struct {
+	Outcome string   `json:"outcome" enum:"open,key,scopes,no_rule,ambiguous_path"`
+	Pattern string   `json:"pattern,omitempty" doc:"of the rule"`
+	All     []string `json:"all,omitempty" nullable:"false"`
+	Any     []string `json:"any,omitempty" nullable:"false"`
+}

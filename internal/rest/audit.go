@@ -1,0 +1,138 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+)
+
+func (h *Handler) auditOperations() []operation {
+	return []operation{
+		does(route{
+			Method: http.MethodGet, Path: "/v1/audit", ID: "listEvents", Tag: "audit", Summary: "Read the audit log", Status: http.StatusOK,
+			Text:   "The newest event comes first, or the oldest. Filters narrow together.",
+			limits: small, Scope: gatehouse.ScopeAuditRead, Everyone: true,
+		}, h.listEvents),
+		does(route{
+			Method: http.MethodPost, Path: "/v1/audit/verify", ID: "verifyChain", Tag: "audit", Summary: "Check that the audit log is whole", Status: http.StatusOK,
+			Text:   "All events of the tenant are read. Faults are an answer, 200. The body may be left out.",
+			limits: limits{MaxBody: small.MaxBody, Timeout: 10 * time.Minute}, Scope: gatehouse.ScopeAuditRead, Everyone: true, Repeat: repeatFresh,
+		}, h.verifyChain),
+	}
+}
+
+// eventFilter is what a list of events is asked.
+type eventFilter struct {
+	Page
+	Subject string    `query:"subject" maxLength:"255" doc:"id of the record an event is about; of an account its e-mail address or uid, too"`
+	Verb    []string  `query:"verb,explode" maxItems:"32" nullable:"false" doc:"such as key.create; any of these"`
+	Outcome string    `query:"outcome" enum:"succeeded,failed,denied"`
+	Actor   string    `query:"actor" maxLength:"255" doc:"id of the key or the account that acted; of an account its e-mail address or uid, too"`
+	From    time.Time `query:"from" doc:"RFC 3339"`
+	To      time.Time `query:"to" doc:"RFC 3339, exclusive"`
+	Order   string    `query:"order" enum:"asc,desc" default:"desc" doc:"asc: the oldest first"`
+}
+
+// The orders of a list of events, in cursors.
+const (
+	orderNewest byte = iota + 1
+	orderOldest
+)
+
+type eventsOut struct{ Body api.Events }
+
+func (h *Handler) listEvents(ctx context.Context, c *caller, in *eventFilter) (*eventsOut, error) {
+	q := gatehouse.EventQuery{
+		Tenant: c.actor.Tenant, Verbs: in.Verb, Outcome: gatehouse.ParseOutcome(in.Outcome), From: in.From, To: in.To,
+		Limit: in.Limit + 1, After: math.MaxInt64,
+	}
+	order := orderNewest
+	if q.Oldest = in.Order == "asc"; q.Oldest {
+		order, q.After = orderOldest, -1
+	}
+	at, err := parseCursor(in.Cursor, order)
+	if err == nil && at != (cursor{}) {
+		q.After = at.At
+	}
+	if err == nil {
+		q.Subject, err = c.recordID(ctx, in.Subject)
+	}
+	if err == nil {
+		q.ActorID, err = c.recordID(ctx, in.Actor)
+	}
+	if err != nil {
+		return nil, err
+	}
+	events, _, err := h.c.Audit.ListEvents(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &eventsOut{Body: api.Events{Events: []api.Event{}}}
+	for i := range events {
+		if i == in.Limit {
+			out.Body.Next = cursor{Order: order, At: events[i-1].Seq}.String()
+			break
+		}
+		out.Body.Events = append(out.Body.Events, eventBody(&events[i]))
+	}
+	return out, nil
+}
+
+// recordID is the id that events have of an account that is named by e-mail address or uid;
+// what names no account is an id already.
+func (c *caller) recordID(ctx context.Context, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
+	a, err := c.find(ctx, ref)
+	if errors.Is(err, gatehouse.ErrNotFound) {
+		return ref, nil
+	}
+	return a.ID, err
+}
+
+// eventBody is an event as the wire has it: all that its hash is made of.
+func eventBody(e *gatehouse.Event) api.Event {
+	out := api.Event{
+		Seq: e.Seq, Time: e.Time, Tenant: e.Tenant, Actor: e.Actor.Kind.String(), ActorID: e.Actor.ID, UserAgent: e.Actor.UserAgent,
+		Verb: e.Verb, Subject: e.Subject, Outcome: e.Outcome.String(), Prev: hex.EncodeToString(e.Prev), Hash: hex.EncodeToString(e.Hash),
+	}
+	if e.Actor.Address.IsValid() {
+		out.Address = e.Actor.Address.String()
+	}
+	for _, c := range e.Changes {
+		out.Changes = append(out.Changes, api.Change(c))
+	}
+	return out
+}
+
+type chainOut struct{ Body api.Chain }
+
+func (h *Handler) verifyChain(ctx context.Context, c *caller, in *struct{ Body *api.VerifyChain }) (*chainOut, error) {
+	var noted gatehouse.ChainPoint
+	if in.Body != nil {
+		hash, err := hex.DecodeString(in.Body.Hash)
+		if err != nil || in.Body.Seq < 0 || (in.Body.Seq > 0) != (len(hash) > 0) {
+			return nil, &gatehouse.InvalidError{Field: "hash", Problem: "is not hex, or not together with seq"}
+		}
+		noted = gatehouse.ChainPoint{Seq: in.Body.Seq, Hash: hash}
+	}
+	chain, _, err := gatehouse.VerifyChain(ctx, h.c.Chains, c.actor.Tenant, noted, h.c.ChainKey)
+	if err != nil {
+		return nil, err
+	}
+	out := api.Chain{Sound: chain.Sound(), Events: chain.Events, Seq: chain.Last.Seq, Hash: hex.EncodeToString(chain.Last.Hash)}
+	for _, f := range chain.Faults {
+		out.Faults = append(out.Faults, api.ChainFault{Seq: f.Seq, To: f.To, Problem: f.Problem})
+	}
+	return &chainOut{Body: out}, nil
+}

@@ -1,0 +1,295 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+)
+
+// A POST with an Idempotency-Key happens once. The change itself leaves a receipt, in its
+// own transaction, with the sealed secret where there is one; a second change under the
+// same key finds it. When the change is answered, the answer is kept with the receipt,
+// without the secret, and the secret is dropped once an answer with it was delivered. Who
+// comes again is answered from the receipt. See docs/spec/api.md.
+
+// The header fields of idempotent requests and of answers that were given before.
+const (
+	onceField     = "Idempotency-Key"
+	replayedField = "Idempotency-Replayed"
+)
+
+var (
+	errMismatch   = &refusal{Status: http.StatusUnprocessableEntity, Code: "idempotency_mismatch", Title: "Another request was made under this Idempotency-Key"}
+	errInProgress = &refusal{Status: http.StatusConflict, Code: "in_progress", Title: "A request under this Idempotency-Key is being worked on"}
+	errAnswerLost = &refusal{Status: http.StatusConflict, Code: "answer_lost", Title: "It was done under this Idempotency-Key, and the answer was lost: read the record"}
+)
+
+// once answers a POST with an Idempotency-Key.
+func (h *Handler) once(rt *route, next http.HandlerFunc) http.HandlerFunc {
+	if rt.Method != http.MethodPost || rt.Public {
+		return next
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		names := r.Header.Values(onceField)
+		if len(names) == 0 {
+			next(w, r)
+			return
+		}
+		if len(names) > 1 || !onceName(names[0]) {
+			h.fail(w, r, &gatehouse.InvalidError{Field: onceField, Problem: "is not 1 to 255 printable ASCII characters, once"})
+			return
+		}
+		if rt.Repeat == repeatFresh {
+			next(w, r)
+			return
+		}
+		c := callerOf(r.Context())
+		once := &gatehouse.Once{ID: c.onceID(names[0]), Request: requestHash(r)}
+		leave, ok := h.flights.enter(r.Context(), c.actor.Tenant+" "+once.ID)
+		if !ok {
+			h.fail(w, r, errInProgress)
+			return
+		}
+		defer leave()
+		receipt, err := h.c.Receipts.Receipt(r.Context(), c.actor.Tenant, once.ID)
+		switch {
+		case err == nil:
+			h.repeat(w, r, rt, once, &receipt)
+		case errors.Is(err, gatehouse.ErrNotFound):
+			h.first(w, r, rt, once, next)
+		default:
+			h.fail(w, r, err)
+		}
+	}
+}
+
+func onceName(name string) bool {
+	if name == "" || len(name) > 255 {
+		return false
+	}
+	for i := range len(name) {
+		if name[i] < ' ' || name[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// onceID names what the caller asks for: nobody else can name it.
+func (c *caller) onceID(name string) string {
+	return hex.EncodeToString(hashOf("gatehouse once 1", c.actor.Kind.String(), c.actor.ID, name))
+}
+
+// requestHash is the hash of all that is asked.
+func requestHash(r *http.Request) []byte {
+	var body []byte
+	if held, ok := r.Body.(*heldBody); ok {
+		body = held.all
+	}
+	return hashOf("gatehouse request 1", r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body))
+}
+
+// hashOf hashes texts, each with its length in front.
+func hashOf(texts ...string) []byte {
+	sum := sha256.New()
+	for _, text := range texts {
+		_ = binary.Write(sum, binary.BigEndian, int64(len(text)))
+		_, _ = io.WriteString(sum, text)
+	}
+	return sum.Sum(nil)
+}
+
+// first does what is asked for the first time, keeps a success, and answers.
+func (h *Handler) first(w http.ResponseWriter, r *http.Request, rt *route, once *gatehouse.Once, next http.HandlerFunc) {
+	c := callerOf(r.Context())
+	if rt.Repeat == repeatChange {
+		c.actor.Once = once
+	}
+	held := &heldAnswer{header: w.Header(), status: http.StatusOK}
+	next(held, r)
+	if c.repeated { // another node was faster
+		receipt, err := h.c.Receipts.Receipt(r.Context(), c.actor.Tenant, once.ID)
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		h.repeat(w, r, rt, once, &receipt)
+		return
+	}
+	if held.status < 300 && !c.nothing {
+		h.keep(r.Context(), rt, &gatehouse.Receipt{
+			Tenant: c.actor.Tenant, ID: once.ID, Request: once.Request, Status: held.status, Answer: held.body.Bytes(), Created: time.Now().UTC(),
+		})
+	}
+	if deliver(w, r, held.status, held.body.Bytes()) && held.status < 300 && rt.Secret {
+		h.forget(r.Context(), c.actor.Tenant, once.ID)
+	}
+}
+
+// repeat answers what was done before.
+func (h *Handler) repeat(w http.ResponseWriter, r *http.Request, rt *route, once *gatehouse.Once, receipt *gatehouse.Receipt) {
+	if !bytes.Equal(receipt.Request, once.Request) {
+		h.fail(w, r, errMismatch)
+		return
+	}
+	if receipt.Status == 0 {
+		if err := h.rebuild(r.Context(), rt, receipt); err != nil {
+			h.fail(w, r, err)
+			return
+		}
+	}
+	body, secret, err := h.withSecret(r.Context(), rt, receipt)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set(replayedField, "true")
+	w.Header().Set("Content-Type", "application/json")
+	if deliver(w, r, receipt.Status, body) && secret {
+		h.forget(r.Context(), receipt.Tenant, receipt.ID)
+	}
+}
+
+// rebuild makes the answer to a change that was made and never answered.
+func (h *Handler) rebuild(ctx context.Context, rt *route, receipt *gatehouse.Receipt) error {
+	if rt.again == nil {
+		return errAnswerLost
+	}
+	v, err := rt.again(ctx, callerOf(ctx), receipt.Subject)
+	if err != nil {
+		return err
+	}
+	if receipt.Answer, err = json.Marshal(v); err != nil {
+		return err
+	}
+	receipt.Status = rt.Status
+	h.keep(ctx, rt, receipt)
+	return nil
+}
+
+// keep stores an answer without its secret. That it could not is told to the log: whoever
+// comes again is then answered from the record.
+func (h *Handler) keep(ctx context.Context, rt *route, receipt *gatehouse.Receipt) {
+	kept := *receipt
+	if rt.Secret {
+		var k api.CreatedKey
+		if err := json.Unmarshal(kept.Answer, &k); err != nil {
+			return // it cannot be: the answer is ours
+		}
+		k.Secret, k.Token = "", ""
+		kept.Answer, _ = json.Marshal(k)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), small.Timeout)
+	defer cancel()
+	if err := h.c.Receipts.KeepAnswer(ctx, &kept); err != nil {
+		h.c.Log.ErrorContext(ctx, "answer is not kept", "operation", rt.ID, "error", err)
+	}
+}
+
+// withSecret is the kept answer, with the secret where nobody has read it yet.
+func (h *Handler) withSecret(ctx context.Context, rt *route, receipt *gatehouse.Receipt) (body []byte, has bool, err error) {
+	if !rt.Secret {
+		return receipt.Answer, false, nil
+	}
+	secret, token, err := h.c.Authority.Unread(ctx, receipt)
+	if err != nil || secret.Empty() {
+		return receipt.Answer, false, err
+	}
+	var k api.CreatedKey
+	if err := json.Unmarshal(receipt.Answer, &k); err != nil {
+		return nil, false, err
+	}
+	k.Secret, k.Token = secret.Reveal(), token.Reveal()
+	body, err = json.Marshal(k)
+	return body, true, err
+}
+
+func (h *Handler) forget(ctx context.Context, tenant, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), small.Timeout)
+	defer cancel()
+	if err := h.c.Receipts.ForgetSecret(ctx, tenant, id); err != nil {
+		h.c.Log.ErrorContext(ctx, "secret of a receipt is not dropped", "error", err)
+	}
+}
+
+// deliver writes an answer and reports whether it left for a client that is still there.
+func deliver(w http.ResponseWriter, r *http.Request, status int, body []byte) bool {
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil && status != http.StatusNoContent {
+		return false
+	}
+	err := http.NewResponseController(w).Flush()
+	return (err == nil || errors.Is(err, http.ErrNotSupported)) && r.Context().Err() == nil
+}
+
+// heldAnswer is an answer that is not sent yet. Its header is that of the answer to come.
+type heldAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (a *heldAnswer) Header() http.Header { return a.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *heldAnswer) WriteHeader(status int) { a.status = status }
+
+// Write implements http.ResponseWriter.
+func (a *heldAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }
+
+// flights are the requests that are being worked on, by name.
+type flights struct {
+	mu   sync.Mutex
+	done map[string]chan struct{}
+}
+
+// patience is how long a request waits for the one before it.
+const patience = 2 * time.Second
+
+// enter begins a request; leave ends it. ok is false where another of the name is still
+// worked on after a while.
+func (f *flights) enter(ctx context.Context, name string) (leave func(), ok bool) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		f.mu.Lock()
+		other, busy := f.done[name]
+		if !busy {
+			mine := make(chan struct{})
+			if f.done == nil {
+				f.done = map[string]chan struct{}{}
+			}
+			f.done[name] = mine
+			f.mu.Unlock()
+			return func() {
+				f.mu.Lock()
+				delete(f.done, name)
+				f.mu.Unlock()
+				close(mine)
+			}, true
+		}
+		f.mu.Unlock()
+		select {
+		case <-other:
+		case <-timer.C:
+			return nil, false
+		case <-ctx.Done():
+			return nil, false
+		}
+	}
+}

@@ -1,0 +1,134 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+)
+
+// VerbRules is the verb of the event of new route rules. The subject is the tenant; the
+// change "rules" holds how many there were and are, and the SHA-256 of their text.
+const VerbRules = "rules.update"
+
+func (h *Handler) ruleOperations() []operation {
+	return []operation{
+		does(route{
+			Method: http.MethodGet, Path: "/v1/rules", ID: "getRules", Tag: "rules", Summary: "Read the route rules", Status: http.StatusOK,
+			limits: small, Scope: gatehouse.ScopeRulesRead, Everyone: true,
+		}, h.getRules),
+		does(route{
+			Method: http.MethodPut, Path: "/v1/rules", ID: "putRules", Tag: "rules", Summary: "Replace the route rules", Status: http.StatusOK,
+			Text: "They are in force for /v1/verify when the answer comes. What no rule is for is denied; a rule that is open lets requests pass without a key, " +
+				"and the decision then names none. Once there are rules, If-Match is required.",
+			limits: limits{MaxBody: 256 << 10, Timeout: small.Timeout}, Scope: gatehouse.ScopeRules, Everyone: true,
+		}, h.putRules),
+		does(route{
+			Method: http.MethodPost, Path: "/v1/rules/explain", ID: "explainRule", Tag: "rules", Summary: "Ask which rule is for a request", Status: http.StatusOK,
+			limits: small, Scope: gatehouse.ScopeRulesRead, Everyone: true, Repeat: repeatFresh,
+		}, h.explainRule),
+	}
+}
+
+type rulesOut struct {
+	ETag string `header:"ETag"`
+	Body api.Rules
+}
+
+func (h *Handler) getRules(ctx context.Context, c *caller, _ *struct{}) (*rulesOut, error) {
+	set, err := h.c.RuleStore.Rules(ctx, c.actor.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	return shownRules(&set)
+}
+
+var errNoPrecondition = &refusal{
+	Status: http.StatusPreconditionRequired, Code: "precondition_required", Title: "The rules are replaced where they are known",
+	Field: "If-Match", Detail: "is required: the ETag of the rules, or * for whichever there are",
+}
+
+func (h *Handler) putRules(ctx context.Context, c *caller, in *struct {
+	IfMatch string `header:"If-Match" maxLength:"64" doc:"the ETag of the rules that are replaced, or *: whichever; required but for the first"`
+	Body    api.Rules
+}) (*rulesOut, error) {
+	if _, err := compileRules(in.Body.Rules); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(in.Body.Rules)
+	if err != nil {
+		return nil, fmt.Errorf("write rules: %w", err)
+	}
+	version, err := (&Precondition{IfMatch: in.IfMatch}).version()
+	if err != nil {
+		return nil, err
+	}
+	old, err := h.c.RuleStore.Rules(ctx, c.actor.Tenant)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.IfMatch == "" && old.Version != 0:
+		return nil, errNoPrecondition
+	case version != 0 && version != old.Version:
+		return nil, errPrecondition
+	case old.Version != 0 && old.Text == string(text):
+		return shownRules(&old)
+	}
+	set := gatehouse.RuleSet{Tenant: c.actor.Tenant, Text: string(text), Version: old.Version}
+	e := gatehouse.NewEvent(c.actor, time.Now(), VerbRules, c.actor.Tenant, gatehouse.OutcomeSucceeded,
+		gatehouse.Change{Field: "rules", Before: brief(&old), After: brief(&set)})
+	err = h.c.RuleStore.PutRules(ctx, &set, e)
+	if errors.Is(err, gatehouse.ErrConflict) && version != 0 {
+		return nil, errPrecondition
+	}
+	if err != nil {
+		return nil, fmt.Errorf("put rules: %w", err)
+	}
+	set.Version++
+	return shownRules(&set)
+}
+
+// brief tells rules in the audit log: their text can be long.
+func brief(set *gatehouse.RuleSet) string {
+	table, err := tableOf(set)
+	if err != nil || set.Version == 0 && set.Text == "" {
+		return ""
+	}
+	return fmt.Sprintf("%d, sha-256 %x", len(table), sha256.Sum256([]byte(set.Text)))
+}
+
+func shownRules(set *gatehouse.RuleSet) (*rulesOut, error) {
+	table, err := tableOf(set)
+	return &rulesOut{ETag: etag(set.Version), Body: api.Rules{Rules: table, Version: set.Version}}, err
+}
+
+type explainedOut struct{ Body api.Explained }
+
+func (h *Handler) explainRule(ctx context.Context, c *caller, in *struct{ Body api.Explain }) (*explainedOut, error) {
+	book, err := h.rules.of(ctx, c.actor.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	pattern, rule, denied := book.find(in.Body.Method, in.Body.Target)
+	if denied != "" {
+		return &explainedOut{Body: api.Explained{Outcome: denied}}, nil
+	}
+	all, anyOf := rule.Need()
+	out := api.Explained{Outcome: "scopes", Pattern: pattern, All: all.Strings(), Any: anyOf.Strings()}
+	switch {
+	case rule.Open():
+		out.Outcome = "open"
+	case len(all)+len(anyOf) == 0:
+		out.Outcome = "key"
+	}
+	return &explainedOut{Body: out}, nil
+}

@@ -1,0 +1,168 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package rest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/internal/rest"
+)
+
+const shopRules = `{"rules":{"GET /orders":"orders:read","/admin/":{"any":["admin","root"]},"/me":{"key":true},"/health":{"open":true},"POST /reports":{"all":"orders:read","cost":10}}}`
+
+// rules stores rules, whichever there are.
+func (h *house) rules(body string) reply {
+	h.t.Helper()
+	r := h.sendWith("PUT /v1/rules", body, "If-Match: *")
+	if r.status != 200 {
+		h.t.Fatalf("%d %s", r.status, r.body)
+	}
+	return r
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	if r := h.send("GET /v1/rules", ""); r.body != `{"rules":{}}`+"\n" || r.header.Get("Etag") != `"0"` {
+		t.Errorf("none: %v %s", r.header, r.body)
+	}
+	put := func(match, body string, status int, code, tag string) {
+		t.Helper()
+		r := h.sendWith("PUT /v1/rules", body, "If-Match: "+match)
+		if r.status != status || r.code(t) != code || r.header.Get("Etag") != tag {
+			t.Errorf("If-Match %s: %d %v %s", match, r.status, r.header, r.body)
+		}
+	}
+	put(`"1"`, shopRules, 412, "precondition_failed", "")
+	put(``, shopRules, 200, "", `"1"`)
+	put(``, shopRules, 428, "precondition_required", "")
+	put(`"2"`, shopRules, 412, "precondition_failed", "")
+	put(`"1"`, shopRules, 200, "", `"1"`) // nothing changes
+	put(`"1"`, `{"rules":{"/":{"key":true}}}`, 200, "", `"2"`)
+	put(`"1"`, shopRules, 412, "precondition_failed", "")
+	put(`*`, shopRules, 200, "", `"3"`)
+	var got, want api.Rules
+	if err := json.Unmarshal([]byte(h.send("GET /v1/rules", "").body), &got); err != nil {
+		t.Fatal(err)
+	}
+	_ = json.Unmarshal([]byte(shopRules), &want)
+	want.Version = 3
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stored (-want +got):\n%s", diff)
+	}
+	events, _, err := h.store.ListEvents(t.Context(), gatehouse.EventQuery{Tenant: gatehouse.DefaultTenant, Verbs: []string{rest.VerbRules}, Oldest: true})
+	if err != nil || len(events) != 3 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	first, second := events[0].Changes[0], events[1].Changes[0]
+	if first.Before != "" || !strings.HasPrefix(first.After, "5, sha-256 ") || second.Before != first.After || !strings.HasPrefix(second.After, "1, sha-256 ") {
+		t.Errorf("events %+v", events)
+	}
+}
+
+func TestBadRules(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	many := make([]string, 1001)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"/p%d":"a"`, i)
+	}
+	for name, row := range map[string]struct{ rules, detail string }{
+		"too many":         {"{" + strings.Join(many, ",") + "}", "more than 1000"},
+		"no demand":        {`{"/a":"x","/` + marker + `":[]}`, "number 2 by pattern: is no scope"},
+		"no scope":         {`{"/` + marker + `":["` + marker + `\""]}`, "number 1 by pattern: a scope is"},
+		"unknown member":   {`{"/` + marker + `":{"` + marker + `":1}}`, "number 1 by pattern: is none of all, any"},
+		"empty table":      {`{"/` + marker + `":{}}`, "number 1 by pattern: demands nothing"},
+		"cost":             {`{"/` + marker + `":{"all":"x","cost":1.5}}`, "number 1 by pattern: is no number"},
+		"no pattern":       {`{"` + marker + `":"x"}`, "number 1 by pattern: the pattern is no method and path"},
+		"a host":           {`{"GET ` + marker + `/a":"x"}`, "number 1 by pattern: the pattern is no method and path"},
+		"a conflict":       {`{"/a":"x","/{x}/b":"x","/z":"x","/a/{` + marker + `}":"x"}`, "numbers 2 and 4 by pattern both match"},
+		"a number as rule": {`{"/a":1}`, "number 1 by pattern"},
+	} {
+		p := h.refused("PUT /v1/rules", `{"rules":`+row.rules+`}`, 422, "invalid")
+		if p.Field != "rules" || !strings.HasPrefix(p.Detail, row.detail) {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if p := h.refused("PUT /v1/rules", `{"rules":null}`, 422, "invalid"); p.Field != "rules" {
+		t.Errorf("null: %+v", p)
+	}
+	if r, err := h.store.Rules(t.Context(), gatehouse.DefaultTenant); err != nil || r.Version != 0 {
+		t.Errorf("stored %+v, %v", r, err)
+	}
+}
+
+// What the rules say counts for the checks that ask for them, from the answer on, in their
+// tenant only.
+func TestRulesDecide(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, key := h.keyOf("", "alice@example.com", "member", "orders:read", "root")
+	check := func(method, target, token string) api.Decision {
+		t.Helper()
+		in := api.Check{Method: method, Scheme: "https", Authority: "shop", Target: target, Rules: true, Headers: map[string][]string{}}
+		if token != "" {
+			in.Headers["Authorization"] = []string{"Bearer " + token}
+		}
+		d, err := h.client.Verify(t.Context(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if d := check("GET", "/orders", key.Token); d.Granted || d.Reason != "no_rule" || d.Status != 403 {
+		t.Errorf("without rules: %+v", d)
+	}
+	h.rules(shopRules)
+	for _, row := range []struct {
+		method, target, token string
+		granted               bool
+		reason, outcome       string
+	}{
+		{"GET", "/orders?x=1", key.Token, true, "", "scopes GET /orders [orders:read] []"},
+		{"GET", "/orders", "", false, "no_credential", "scopes GET /orders [orders:read] []"},
+		{"GET", "/admin/x", key.Token, true, "", "scopes /admin/ [] [admin root]"},
+		{"DELETE", "/me", key.Token, true, "", "key /me [] []"},
+		{"GET", "/health", "", true, "", "open /health [] []"},
+		{"POST", "/orders", key.Token, false, "no_rule", "no_rule  [] []"},
+		{"get", "/orders", key.Token, false, "no_rule", "no_rule  [] []"},
+		{"GET", "/admin/../orders", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
+		{"GET", "//orders", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
+		{"", "", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
+	} {
+		d := check(row.method, row.target, row.token)
+		if d.Granted != row.granted || d.Reason != row.reason || row.granted && (d.Status != 200 || (d.Key == nil) != (row.token == "")) {
+			t.Errorf("%s %s: %+v", row.method, row.target, d)
+		}
+		body, _ := json.Marshal(api.Explain{Method: row.method, Target: row.target})
+		var e api.Explained
+		if r := h.send("POST /v1/rules/explain", string(body)); json.Unmarshal([]byte(r.body), &e) != nil || fmt.Sprintln(e.Outcome, e.Pattern, e.All, e.Any) != row.outcome+"\n" {
+			t.Errorf("%s %s: explained %s", row.method, row.target, r.body)
+		}
+	}
+	capped, err := h.client.CreateKey(t.Context(), api.NewKey{
+		Owner: "alice@example.com", Schemes: []string{"bearer"}, Scopes: []string{"orders:read"}, Limits: []api.Limit{{Name: "l", Count: 15, Refill: "month"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := check("POST", "/reports", capped.Token); !d.Granted || d.Limit == nil || d.Limit.Remaining != 5 {
+		t.Errorf("what a report costs: %+v", d)
+	}
+	h.rules(`{"rules":{"GET /orders":"orders:all"}}`)
+	if d := check("GET", "/orders", key.Token); d.Granted || d.Reason != "insufficient_scope" {
+		t.Errorf("narrowed: %+v", d)
+	}
+	h.tenant("b")
+	if r := h.sendWith("POST /v1/rules/explain", `{"method":"GET","target":"/orders"}`, "Gatehouse-Tenant: b"); !strings.Contains(r.body, `"no_rule"`) {
+		t.Errorf("in another tenant: %s", r.body)
+	}
+}

@@ -1,0 +1,190 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// The statements of a page.
+
+// behind is the condition that a row lies behind the cursor; empty for the first page.
+func (f *finder) behind(s *selection, sp spine, column, id string) string {
+	after := f.search.After
+	switch {
+	case after == (gatehouse.KeyCursor{}):
+		return ""
+	case sp.by == "last_used" && after.Time.IsZero():
+		if len(sp.also) == 0 {
+			return "" // a used key lies behind all that never were
+		}
+		return " AND " + id + " > " + s.parameter(after.ID)
+	}
+	compare := " > "
+	if sp.desc {
+		compare = " < "
+	}
+	return " AND (" + column + ", " + id + ")" + compare + "(" + s.parameter(micros(after.Time)) + ", " + s.parameter(after.ID) + ")"
+}
+
+func (sp spine) order(column, id string) string {
+	if sp.desc {
+		return " ORDER BY " + column + " DESC, " + id + " DESC"
+	}
+	return " ORDER BY " + column + ", " + id
+}
+
+func (sp spine) narrow(s *selection, column string) string {
+	if sp.within == nil {
+		return ""
+	}
+	return sp.within(s, column)
+}
+
+// judge adds all conditions but the one that found the rows.
+func judge(s *selection, driver *condition, all []condition) string {
+	text := ""
+	for i := range all {
+		if &all[i] != driver {
+			text += " AND " + barred(all[i].test(s))
+		}
+	}
+	return text
+}
+
+// barred is a condition that no index serves, and that a planner takes to hold for most
+// rows: it must not plan for a walk that never fills the page.
+func barred(test string) string { return "CASE WHEN " + test + " THEN 1 ELSE 0 END <> 0" }
+
+// loosely judges rows that were not found by the spine.
+func (f *finder) loosely(s *selection, sp spine) string {
+	if sp.within == nil {
+		return "k.deleted = 0"
+	}
+	return "k.deleted = 0 AND " + barred("1 = 1"+sp.within(s, "k."+sp.by))
+}
+
+// bits rules rows out by their column of bits.
+func bits(s *selection, column string, driver *condition, all []condition) string {
+	mask := int64(0)
+	for i := range all {
+		if &all[i] != driver {
+			mask |= all[i].bits
+		}
+	}
+	if mask == 0 {
+		return ""
+	}
+	wanted := s.parameter(mask)
+	return " AND " + barred("("+column+" & "+wanted+") = "+wanted)
+}
+
+// walkKeys reads keys in the order of an index: the driver's, nil for the spine's.
+func (f *finder) walkKeys(sp spine, driver *condition, all []condition) *selection {
+	if driver == nil {
+		return f.walkSpine(sp, all)
+	}
+	s, column := &selection{}, "k."+sp.by
+	s.text.WriteString("SELECT " + joined(keyFields) + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
+		f.behind(s, sp, column, "k.id") + judge(s, driver, all) + sp.order(column, "k.id"))
+	return f.limited(s)
+}
+
+// walkSpine rules rows out by what their index holds, before it reads them.
+func (f *finder) walkSpine(sp spine, all []condition) *selection {
+	s, column := &selection{}, "d."+sp.by
+	from, id := "keys d JOIN keys k ON k.place = d.place", "d.id"
+	if len(all) == 0 {
+		from, column, id = "keys k", "k."+sp.by, "k.id"
+	}
+	table := id[:1]
+	s.text.WriteString("SELECT " + joined(keyFields) + " FROM " + from + " WHERE " + table + ".tenant = " + s.parameter(f.search.Tenant) +
+		" AND " + table + ".deleted = 0" + sp.narrow(s, column) + f.behind(s, sp, column, id) + bits(s, table+".bits", nil, all) +
+		judge(s, nil, all) + sp.order(column, id))
+	return f.limited(s)
+}
+
+// sortKeys reads the few keys that the driver finds and puts them in order.
+func (f *finder) sortKeys(sp spine, driver *condition, all []condition) *selection {
+	s, column := &selection{}, "k."+sp.by+" + 0"
+	s.text.WriteString("SELECT " + joined(keyFields) + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
+		f.behind(s, sp, column, "k.id || ''") + judge(s, driver, all) + sp.order(column, "k.id || ''"))
+	return f.limited(s)
+}
+
+// walkTags reads keys in the order of the rows of a tag.
+func (f *finder) walkTags(sp spine, tag, driver *condition, all []condition) *selection {
+	s := &selection{}
+	s.text.WriteString("SELECT " + joined(keyFields) + " FROM key_tags d JOIN keys k ON k.place = d.place WHERE " + tag.plain(s) + bits(s, "d.bits", driver, all) +
+		f.behind(s, sp, "d.created", "d.id") + " AND " + f.loosely(s, sp) + judge(s, driver, all) + sp.order("d.created", "d.id"))
+	return f.limited(s)
+}
+
+// sortTags reads the few keys that have a tag and puts them in order. The bound inside is
+// far from what was counted; it tells a planner that there are few.
+func (f *finder) sortTags(sp spine, driver *condition, all []condition) *selection {
+	s, column := &selection{}, "k."+sp.by+" + 0"
+	s.text.WriteString("SELECT " + joined(keyFields) + " FROM (SELECT DISTINCT d.place AS at FROM key_tags d WHERE " + driver.plain(s) + bits(s, "d.bits", driver, all) +
+		" LIMIT " + s.parameter(int64(2*f.few())) + ") d JOIN keys k ON k.place = d.at WHERE " + f.loosely(s, sp) +
+		f.behind(s, sp, column, "k.id || ''") + judge(s, driver, all) + sp.order(column, "k.id || ''"))
+	return f.limited(s)
+}
+
+func (f *finder) limited(s *selection) *selection {
+	s.text.WriteString(" LIMIT " + s.parameter(int64(f.search.Limit)))
+	return s
+}
+
+func (f *finder) read(ctx context.Context, s *selection) (keys []gatehouse.Key, err error) {
+	err = f.db.read(ctx, s.text.String(), s.args, func(r Row) error {
+		c := columnsOf(r)
+		var k gatehouse.Key
+		c.open()
+		c.key(&k)
+		c.shut()
+		keys = append(keys, k)
+		return c.done()
+	})
+	return keys, err
+}
+
+// sift reads the newest of the keys that have one of many tags, part by part, and judges
+// them afterwards: to judge all of them before they are in order would take long.
+func (f *finder) sift(ctx context.Context, sp spine, driver *condition, all []condition) (keys []gatehouse.Key, err error) {
+	part := *f.search
+	g := &finder{db: f.db, search: &part}
+	room := 4 * min(part.Limit, fewKeys/4)
+	for len(keys) < f.search.Limit {
+		s, read := g.siftOne(sp, driver, all, room), 0
+		err := f.db.read(ctx, s.text.String(), s.args, func(r Row) error {
+			c := columnsOf(r)
+			fits := c.flag()
+			var k gatehouse.Key
+			c.open()
+			c.key(&k)
+			c.shut()
+			read++
+			if fits && (len(keys) == 0 || keys[len(keys)-1].ID != k.ID) { // two words of one name come together
+				keys = append(keys, k)
+			}
+			part.After = part.Cursor(&k)
+			return c.done()
+		})
+		if err != nil || read < room {
+			return keys, err
+		}
+	}
+	return keys, nil
+}
+
+func (f *finder) siftOne(sp spine, driver *condition, all []condition, room int) *selection {
+	s := &selection{}
+	s.text.WriteString("SELECT CASE WHEN " + f.loosely(s, sp) + judge(s, driver, all) + " THEN 1 ELSE 0 END, " + joined(keyFields) +
+		" FROM (SELECT d.place AS at, d.created AS created, d.id AS id FROM key_tags d WHERE " + driver.plain(s) + bits(s, "d.bits", driver, all) +
+		f.behind(s, sp, "d.created", "d.id") + sp.order("d.created", "d.id") + " LIMIT " + s.parameter(int64(room)) +
+		") d JOIN keys k ON k.place = d.at" + sp.order("d.created", "d.id"))
+	return s
+}
