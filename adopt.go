@@ -70,7 +70,9 @@ const maxKeyIDLen = 128
 // written, and each one's answer tells why. Doing it again changes nothing. With dry
 // nothing is written in any case. written reports whether the new ones are keys now.
 //
-// Errors: [ErrForbidden] unless the actor may do everything; *[InvalidError] for more than
+// A key that acts takes over none that can more than itself: such a one is refused.
+//
+// Errors: [ErrForbidden] unless the actor may manage others; *[InvalidError] for more than
 // [MaxAdopt] keys; [ErrConflict] when a key with one of the ids was made meanwhile;
 // [ErrUnavailable].
 func (a *Authority) Adopt(ctx context.Context, actor Actor, foreign []Foreign, dry bool) (answers []Adopted, written bool, err error) {
@@ -159,6 +161,9 @@ func (a *Authority) adopt(ctx context.Context, actor Actor, f *Foreign, dry bool
 	k := &Key{
 		ID: f.ID, Tenant: actor.Tenant, Principal: f.Principal, Name: f.Name, Prefix: minted.Prefix, Schemes: []string{f.Scheme}, Scopes: f.Scopes,
 		State: StateActive, Expires: micro(f.Expires), Unused: f.Unused, LastUsed: micro(f.LastUsed), Created: micro(f.Created), Updated: now, Version: 1,
+	}
+	if !actor.mayLeave(k) {
+		return nil, 0, &InvalidError{Field: "scopes", Problem: "more than the caller's own, or a longer life"}
 	}
 	if k.Created.IsZero() || k.Created.After(now) {
 		k.Created = now

@@ -47,11 +47,11 @@ func (a *Authority) Get(ctx context.Context, actor Actor, keyID string) (Key, er
 	return k, nil
 }
 
-// Find reads a page of the keys that the actor may know of, without material, and the place
-// where the next page begins; zero: there is none. The tenant is always the actor's, and for
+// Find reads a page of the keys that the actor may know of, without material, with whom they
+// speak for, and the place where the next page begins; zero: there is none. The tenant is always the actor's, and for
 // an actor that manages its own keys only, so is the principal. *[InvalidError];
 // [ErrForbidden] as for List.
-func (a *Authority) Find(ctx context.Context, actor Actor, s KeySearch) (keys []Key, next KeyCursor, err error) {
+func (a *Authority) Find(ctx context.Context, actor Actor, s KeySearch) (found []Record, next KeyCursor, err error) {
 	s.Tenant = actor.Tenant
 	if !actor.everyone() {
 		own := actor.principal()
@@ -65,15 +65,15 @@ func (a *Authority) Find(ctx context.Context, actor Actor, s KeySearch) (keys []
 	}
 	page := s.Limit
 	s.Limit++
-	keys, err = a.store.FindKeys(ctx, s)
+	found, err = a.store.FindKeys(ctx, s)
 	if err != nil {
 		return nil, KeyCursor{}, fmt.Errorf("find keys: %w", err)
 	}
-	if len(keys) > page {
-		keys = keys[:page]
-		next = s.Cursor(&keys[page-1])
+	if len(found) > page {
+		found = found[:page]
+		next = s.Cursor(&found[page-1].Key)
 	}
-	return keys, next, nil
+	return found, next, nil
 }
 
 const maxPage = 1000

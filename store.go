@@ -99,9 +99,9 @@ type Store interface {
 	// ListKeys reads keys without materials, and how many there are in all.
 	ListKeys(ctx context.Context, q KeyQuery) (keys []Key, total int, err error)
 
-	// FindKeys reads keys without materials, one page, in the order of the search. Deleted
-	// keys are in no page.
-	FindKeys(ctx context.Context, s KeySearch) ([]Key, error)
+	// FindKeys reads keys without materials, and whom they speak for, one page, in the order
+	// of the search. Of tenants nothing is told. Deleted keys are in no page.
+	FindKeys(ctx context.Context, s KeySearch) ([]Record, error)
 
 	// InsertKey adds a key with Version 1. ErrExists when the id is taken;
 	// ErrNotFound when there is no such principal.

@@ -60,7 +60,7 @@ func Pages(b *testing.B, s AllStores, n int, multiply func(n int)) {
 		find := func() (int, error) {
 			keys, err := s.FindKeys(b.Context(), row.s)
 			if len(keys) > 0 {
-				last = row.s.Cursor(&keys[len(keys)-1])
+				last = row.s.Cursor(&keys[len(keys)-1].Key)
 			}
 			return len(keys), err
 		}

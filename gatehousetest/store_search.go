@@ -14,6 +14,9 @@ import (
 	"time"
 	"unicode"
 
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/seed14544106/gatehouse"
 )
 
@@ -25,14 +28,27 @@ func (h *house) find(t *testing.T, s gatehouse.KeySearch) []gatehouse.Key {
 	for {
 		page, err := h.FindKeys(t.Context(), s)
 		must(t, err)
-		all = append(all, page...)
+		for i := range page {
+			all = append(all, page[i].Key)
+			mustPrincipal(t, h, &page[i])
+		}
 		if len(page) > s.Limit {
 			t.Fatalf("%d keys on a page of %d", len(page), s.Limit)
 		}
 		if len(page) < s.Limit {
 			return all
 		}
-		s.After = s.Cursor(&page[len(page)-1])
+		s.After = s.Cursor(&page[len(page)-1].Key)
+	}
+}
+
+// mustPrincipal wants the record to tell whom its key speaks for.
+func mustPrincipal(t *testing.T, h *house, rec *gatehouse.Record) {
+	t.Helper()
+	want, err := h.Principal(t.Context(), rec.Key.Tenant, rec.Key.Principal)
+	must(t, err)
+	if diff := gocmp.Diff(want, rec.Principal, cmpopts.EquateEmpty()); diff != "" {
+		t.Fatalf("the principal of a key that was found (-want +got):\n%s", diff)
 	}
 }
 

@@ -46,13 +46,8 @@ func (h *Handler) listKeys(ctx context.Context, c *caller, in *keyFilter) (*keys
 		return nil, err
 	}
 	out := &keysOut{Body: api.Keys{Keys: []api.Key{}, Next: cursorOf(next, order).String()}}
-	seen := map[string]string{}
 	for i := range keys {
-		uid, err := c.uid(ctx, keys[i].Principal, seen)
-		if err != nil {
-			return nil, err
-		}
-		out.Body.Keys = append(out.Body.Keys, keyBody(&keys[i], uid))
+		out.Body.Keys = append(out.Body.Keys, keyBody(&keys[i].Key, keys[i].Principal.UID))
 	}
 	return out, nil
 }

@@ -65,9 +65,6 @@ func (h *Handler) adopt(ctx context.Context, c *caller, in *api.Import) (*api.Im
 	foreign := make([]gatehouse.Foreign, 0, len(in.Keys))
 	for i := range in.Keys {
 		f, problem := foreignKey(in, &in.Keys[i], ids, problems)
-		if problem == "" && !c.mayGive(&f) {
-			problem = "scopes: more than the caller's own, or a longer life"
-		}
 		if problem != "" {
 			out.Keys = append(out.Keys, api.ImportedKey{ID: in.Keys[i].ID, Outcome: "refused", Problem: problem})
 			continue
@@ -89,20 +86,6 @@ func (h *Handler) adopt(ctx context.Context, c *caller, in *api.Import) (*api.Im
 		answers = answers[1:]
 	}
 	return out, nil
-}
-
-// mayGive reports whether the caller may make a key like the foreign one: a caller with a
-// key gives on no scope that it has not, by name where it is one of management, and no
-// longer life than its own.
-func (c *caller) mayGive(f *gatehouse.Foreign) bool {
-	if c.decision == nil {
-		return true
-	}
-	own := c.decision.Key
-	if !own.Scopes.Covers(f.Scopes) || !own.Expires.IsZero() && (f.Expires.IsZero() || f.Expires.After(own.Expires)) {
-		return false
-	}
-	return !slices.ContainsFunc(f.Scopes, func(s gatehouse.Scope) bool { return s.Manages() && !own.Scopes.Holds(s) })
 }
 
 // foreignKey is one key of an import as the ground takes it, or what is wrong with it.

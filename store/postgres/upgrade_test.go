@@ -37,7 +37,7 @@ func TestKeysOfTheFirstVersion(t *testing.T) {
 	}
 	for _, s := range []gatehouse.KeySearch{{}, {Text: "trad"}, {Text: "K"}, {Scheme: "barong"}, {Scope: "orders:read", Principal: "b"}} {
 		s.Tenant, s.Limit = "other", 10
-		if keys, err := db.FindKeys(t.Context(), s); err != nil || len(keys) != 1 || keys[0].ID != "k" {
+		if keys, err := db.FindKeys(t.Context(), s); err != nil || len(keys) != 1 || keys[0].Key.ID != "k" {
 			t.Errorf("%+v: %+v, %v", s, keys, err)
 		}
 	}

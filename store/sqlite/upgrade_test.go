@@ -74,7 +74,7 @@ func findsOfTheFirstVersion(t *testing.T, db *sqlite.DB) {
 		{}, {Text: "trad"}, {Text: "K2"}, {Scheme: "barong"}, {Scope: "orders:read"}, {Principal: "b", Scope: "orders:read"}, {UnusedSince: time.Unix(1, 0)},
 	} {
 		s.Tenant, s.Limit = "other", 10
-		if keys, err := db.FindKeys(t.Context(), s); err != nil || len(keys) != 1 || keys[0].ID != "k2" {
+		if keys, err := db.FindKeys(t.Context(), s); err != nil || len(keys) != 1 || keys[0].Key.ID != "k2" {
 			t.Errorf("%+v: %+v, %v", s, keys, err)
 		}
 	}

@@ -33,12 +33,12 @@ const (
 )
 
 // FindKeys implements [gatehouse.Store]. A Limit below one is an *InvalidError.
-func (db *DB) FindKeys(ctx context.Context, s gatehouse.KeySearch) ([]gatehouse.Key, error) {
+func (db *DB) FindKeys(ctx context.Context, s gatehouse.KeySearch) ([]gatehouse.Record, error) {
 	if s.Limit < 1 {
 		return nil, db.fail("find keys", &gatehouse.InvalidError{Field: "limit", Problem: "is missing"})
 	}
 	f := finder{db: db, search: &s}
-	var found []gatehouse.Key
+	var found []gatehouse.Record
 	for _, named := range f.named(ctx) {
 		for _, spine := range f.spines() {
 			keys, err := f.page(ctx, spine, slices.Concat(named, spine.also, f.conditions()))
@@ -62,18 +62,18 @@ type finder struct {
 }
 
 // merged puts rows of several pages into the order of the search.
-func (f *finder) merged(keys []gatehouse.Key) []gatehouse.Key {
+func (f *finder) merged(found []gatehouse.Record) []gatehouse.Record {
 	newestFirst := f.byCreation()
-	slices.SortFunc(keys, func(a, b gatehouse.Key) int {
-		x, y := f.search.Cursor(&a), f.search.Cursor(&b)
+	slices.SortFunc(found, func(a, b gatehouse.Record) int {
+		x, y := f.search.Cursor(&a.Key), f.search.Cursor(&b.Key)
 		n := cmp.Or(cmp.Compare(micros(x.Time), micros(y.Time)), strings.Compare(x.ID, y.ID))
 		if newestFirst {
 			return -n
 		}
 		return n
 	})
-	keys = slices.CompactFunc(keys, func(a, b gatehouse.Key) bool { return a.ID == b.ID })
-	return keys[:min(len(keys), f.search.Limit)]
+	found = slices.CompactFunc(found, func(a, b gatehouse.Record) bool { return a.Key.ID == b.Key.ID })
+	return found[:min(len(found), f.search.Limit)]
 }
 
 // condition is a part of a search in two forms: plain, which an index serves, and test,

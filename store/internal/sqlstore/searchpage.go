@@ -126,7 +126,7 @@ func (f *finder) few() int {
 }
 
 // page reads the rows of one spine that satisfy all conditions.
-func (f *finder) page(ctx context.Context, sp spine, all []condition) ([]gatehouse.Key, error) {
+func (f *finder) page(ctx context.Context, sp spine, all []condition) ([]gatehouse.Record, error) {
 	if slices.ContainsFunc(all, func(c condition) bool { return c.impossible() }) {
 		return nil, nil
 	}
@@ -146,7 +146,7 @@ func (f *finder) page(ctx context.Context, sp spine, all []condition) ([]gatehou
 	case !driver.ordered:
 		return f.sift(ctx, sp, driver, all)
 	}
-	var keys []gatehouse.Key
+	var keys []gatehouse.Record
 	for _, tag := range driver.tags {
 		one := *driver
 		one.plain = f.anyTag([]string{tag})

@@ -88,7 +88,7 @@ func (f *finder) walkKeys(sp spine, driver *condition, all []condition) *selecti
 		return f.walkSpine(sp, all)
 	}
 	s, column := &selection{}, "k."+sp.by
-	s.text.WriteString("SELECT " + joined(keyFields) + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
+	s.text.WriteString("SELECT " + foundFields + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
 		f.behind(s, sp, column, "k.id") + judge(s, driver, all) + sp.order(column, "k.id"))
 	return f.limited(s)
 }
@@ -101,7 +101,7 @@ func (f *finder) walkSpine(sp spine, all []condition) *selection {
 		from, column, id = "keys k", "k."+sp.by, "k.id"
 	}
 	table := id[:1]
-	s.text.WriteString("SELECT " + joined(keyFields) + " FROM " + from + " WHERE " + table + ".tenant = " + s.parameter(f.search.Tenant) +
+	s.text.WriteString("SELECT " + foundFields + " FROM " + from + " WHERE " + table + ".tenant = " + s.parameter(f.search.Tenant) +
 		" AND " + table + ".deleted = 0" + sp.narrow(s, column) + f.behind(s, sp, column, id) + bits(s, table+".bits", nil, all) +
 		judge(s, nil, all) + sp.order(column, id))
 	return f.limited(s)
@@ -110,7 +110,7 @@ func (f *finder) walkSpine(sp spine, all []condition) *selection {
 // sortKeys reads the few keys that the driver finds and puts them in order.
 func (f *finder) sortKeys(sp spine, driver *condition, all []condition) *selection {
 	s, column := &selection{}, "k."+sp.by+" + 0"
-	s.text.WriteString("SELECT " + joined(keyFields) + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
+	s.text.WriteString("SELECT " + foundFields + " FROM keys k WHERE " + driver.plain(s) + " AND " + f.loosely(s, sp) +
 		f.behind(s, sp, column, "k.id || ''") + judge(s, driver, all) + sp.order(column, "k.id || ''"))
 	return f.limited(s)
 }
@@ -118,7 +118,7 @@ func (f *finder) sortKeys(sp spine, driver *condition, all []condition) *selecti
 // walkTags reads keys in the order of the rows of a tag.
 func (f *finder) walkTags(sp spine, tag, driver *condition, all []condition) *selection {
 	s := &selection{}
-	s.text.WriteString("SELECT " + joined(keyFields) + " FROM key_tags d JOIN keys k ON k.place = d.place WHERE " + tag.plain(s) + bits(s, "d.bits", driver, all) +
+	s.text.WriteString("SELECT " + foundFields + " FROM key_tags d JOIN keys k ON k.place = d.place WHERE " + tag.plain(s) + bits(s, "d.bits", driver, all) +
 		f.behind(s, sp, "d.created", "d.id") + " AND " + f.loosely(s, sp) + judge(s, driver, all) + sp.order("d.created", "d.id"))
 	return f.limited(s)
 }
@@ -127,7 +127,7 @@ func (f *finder) walkTags(sp spine, tag, driver *condition, all []condition) *se
 // far from what was counted; it tells a planner that there are few.
 func (f *finder) sortTags(sp spine, driver *condition, all []condition) *selection {
 	s, column := &selection{}, "k."+sp.by+" + 0"
-	s.text.WriteString("SELECT " + joined(keyFields) + " FROM (SELECT DISTINCT d.place AS at FROM key_tags d WHERE " + driver.plain(s) + bits(s, "d.bits", driver, all) +
+	s.text.WriteString("SELECT " + foundFields + " FROM (SELECT DISTINCT d.place AS at FROM key_tags d WHERE " + driver.plain(s) + bits(s, "d.bits", driver, all) +
 		" LIMIT " + s.parameter(int64(2*f.few())) + ") d JOIN keys k ON k.place = d.at WHERE " + f.loosely(s, sp) +
 		f.behind(s, sp, column, "k.id || ''") + judge(s, driver, all) + sp.order(column, "k.id || ''"))
 	return f.limited(s)
@@ -138,51 +138,56 @@ func (f *finder) limited(s *selection) *selection {
 	return s
 }
 
-func (f *finder) read(ctx context.Context, s *selection) (keys []gatehouse.Key, err error) {
+func (f *finder) read(ctx context.Context, s *selection) (found []gatehouse.Record, err error) {
 	err = f.db.read(ctx, s.text.String(), s.args, func(r Row) error {
 		c := columnsOf(r)
-		var k gatehouse.Key
-		c.open()
-		c.key(&k)
-		c.shut()
-		keys = append(keys, k)
+		found = append(found, c.found())
 		return c.done()
 	})
-	return keys, err
+	return found, err
+}
+
+// foundFields is what is read of a key that was found, and found reads it.
+var foundFields = joined(keyFields + ", k.owner")
+
+func (c *columns) found() (rec gatehouse.Record) {
+	c.open()
+	c.key(&rec.Key)
+	c.principal(&rec.Principal)
+	c.shut()
+	rec.Principal.ID, rec.Principal.Tenant = rec.Key.Principal, rec.Key.Tenant
+	return rec
 }
 
 // sift reads the newest of the keys that have one of many tags, part by part, and judges
 // them afterwards: to judge all of them before they are in order would take long.
-func (f *finder) sift(ctx context.Context, sp spine, driver *condition, all []condition) (keys []gatehouse.Key, err error) {
+func (f *finder) sift(ctx context.Context, sp spine, driver *condition, all []condition) (found []gatehouse.Record, err error) {
 	part := *f.search
 	g := &finder{db: f.db, search: &part}
 	room := 4 * min(part.Limit, fewKeys/4)
-	for len(keys) < f.search.Limit {
+	for len(found) < f.search.Limit {
 		s, read := g.siftOne(sp, driver, all, room), 0
 		err := f.db.read(ctx, s.text.String(), s.args, func(r Row) error {
 			c := columnsOf(r)
 			fits := c.flag()
-			var k gatehouse.Key
-			c.open()
-			c.key(&k)
-			c.shut()
+			rec := c.found()
 			read++
-			if fits && (len(keys) == 0 || keys[len(keys)-1].ID != k.ID) { // two words of one name come together
-				keys = append(keys, k)
+			if fits && (len(found) == 0 || found[len(found)-1].Key.ID != rec.Key.ID) { // two words of one name come together
+				found = append(found, rec)
 			}
-			part.After = part.Cursor(&k)
+			part.After = part.Cursor(&rec.Key)
 			return c.done()
 		})
 		if err != nil || read < room {
-			return keys, err
+			return found, err
 		}
 	}
-	return keys, nil
+	return found, nil
 }
 
 func (f *finder) siftOne(sp spine, driver *condition, all []condition, room int) *selection {
 	s := &selection{}
-	s.text.WriteString("SELECT CASE WHEN " + f.loosely(s, sp) + judge(s, driver, all) + " THEN 1 ELSE 0 END, " + joined(keyFields) +
+	s.text.WriteString("SELECT CASE WHEN " + f.loosely(s, sp) + judge(s, driver, all) + " THEN 1 ELSE 0 END, " + foundFields +
 		" FROM (SELECT d.place AS at, d.created AS created, d.id AS id FROM key_tags d WHERE " + driver.plain(s) + bits(s, "d.bits", driver, all) +
 		f.behind(s, sp, "d.created", "d.id") + sp.order("d.created", "d.id") + " LIMIT " + s.parameter(int64(room)) +
 		") d JOIN keys k ON k.place = d.at" + sp.order("d.created", "d.id"))
