@@ -53,6 +53,7 @@ type Actor struct {
 	ID        string // account id or key id; empty for system, operator and nobody
 	Tenant    string // the tenant the actor belongs to and acts in
 	Via       *Key   // with ActorKey: the key the call was made with; it bounds what the actor may pass on
+	Material  int64  // with ActorKey: version of the material that proved the call; zero: not told
 	Everyone  bool   // with ActorKey and ActorAccount: it may manage the records of others in its tenant too
 	Once      *Once  // what it asks for shall happen once, however often it asks; nil: every time
 	Address   netip.Addr

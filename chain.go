@@ -61,18 +61,21 @@ func (f ChainFault) String() string {
 
 // What can be wrong with a chain.
 const (
-	FaultChanged   = "changed"                             // the hash does not fit the fields, or the row cannot be read
-	FaultMissing   = "missing"                             // no event has this Seq
-	FaultOrder     = "out of order"                        // it comes after one with a greater Seq
-	FaultDoubled   = "doubled"                             // another came with this Seq
-	FaultLink      = "does not follow the event before it" // one of the two was replaced as a whole
-	FaultNoted     = "not the event that was noted"        // or the chain ends before it
-	FaultHead      = "not the event that the head names"   // the last one was replaced, or the head was
-	FaultDropped   = "dropped from the end"                // the head is further on
-	FaultBehind    = "added behind the head"               // not by the store
-	FaultNoHead    = "the head is missing"                 // no event was added since there are heads, or it was taken away
-	FaultNotSigned = "the head is not signed"              // no event was added since there is a key, or it was set by another hand
-	FaultWrongMAC  = "the signature of the head is wrong"  // it was set by another hand, or signed with another key
+	FaultChanged   = "changed"                                            // the hash does not fit the fields, or the row cannot be read
+	FaultMissing   = "missing"                                            // no event has this Seq
+	FaultOrder     = "out of order"                                       // it comes after one with a greater Seq
+	FaultDoubled   = "doubled"                                            // another came with this Seq
+	FaultLink      = "does not follow the event before it"                // one of the two was replaced as a whole
+	FaultNoted     = "not the event that was noted"                       // or the chain ends before it
+	FaultHead      = "not the event that the head names"                  // the last one was replaced, or the head was
+	FaultDropped   = "dropped from the end"                               // the head is further on
+	FaultBehind    = "added behind the head"                              // not by the store
+	FaultNoHead    = "the head is missing"                                // no event was added since there are heads, or it was taken away
+	FaultNotSigned = "the head is not signed"                             // no event was added since there is a key, or it was set by another hand
+	FaultWrongMAC  = "the signature of the head is wrong"                 // it was set by another hand, or signed with another key
+	FaultEmpty     = "the log is empty"                                   // and should not be
+	FaultUntold    = "none tells of the making of a record that is there" // they are younger than it: the log was emptied
+	FaultUnvouched = "not vouched for by the signature: after an update from a version without heads, note the head and name it in each check"
 )
 
 const (
@@ -87,11 +90,12 @@ type Chain struct {
 	Noted  ChainPoint   // a place that was noted earlier, which the chain must go through; zero: none
 	Events int64        // that were added
 	Last   ChainPoint   // the furthest event
+	Since  int64        // the first event that the signature of the head vouches for; zero: it is not checked, or not right
 	Faults []ChainFault // the first hundred, in the order they were found
 	Found  int          // how many there are in all
 
 	broken bool // the furthest event has a fault, or the ones before it are missing
-	passed bool // the noted event was there
+	passed bool // the noted event was there, and is the one
 }
 
 // Sound reports whether no fault was found.
@@ -124,10 +128,7 @@ func (c *Chain) Add(e *Event) {
 		c.fault(e.Seq, e.Seq, FaultLink)
 	}
 	if e.Seq == c.Noted.Seq {
-		c.passed = true
-		if !bytes.Equal(e.Hash, c.Noted.Hash) {
-			c.fault(e.Seq, e.Seq, FaultNoted)
-		}
+		c.passed = bytes.Equal(e.Hash, c.Noted.Hash)
 	}
 	c.Last, c.broken = ChainPoint{e.Seq, e.Hash}, changed
 }
@@ -174,11 +175,22 @@ func (c *Chain) End(head *ChainHead, key []byte) {
 		c.fault(head.Seq, head.Seq, FaultHead)
 	}
 	switch {
-	case len(key) == 0 || head.Signed(key):
+	case len(key) == 0:
+	case head.Signed(key):
+		c.vouched(head.Since)
 	case len(head.MAC) == 0:
 		c.fault(head.Seq, head.Seq, FaultNotSigned)
 	default:
 		c.fault(head.Seq, head.Seq, FaultWrongMAC)
+	}
+}
+
+// vouched is told since which event a signature vouches. Who can write rows can cut the end
+// of the events before it and go on, or make them anew: only a noted place tells.
+func (c *Chain) vouched(since int64) {
+	c.Since = since
+	if since > 1 && (!c.passed || c.Noted.Seq < since-1) {
+		c.fault(1, since-1, FaultUnvouched)
 	}
 }
 
@@ -190,14 +202,30 @@ type ChainStore interface {
 	// ChainHead reads the head of a tenant's chain. ErrNotFound: no event was added since
 	// there are heads.
 	ChainHead(ctx context.Context, tenant string) (ChainHead, error)
+
+	// ChainWitnesses reads the ids of records whose making a tenant's chain must tell of:
+	// its data keys, which cannot be made anew past the [Sealer], and its oldest account.
+	ChainWitnesses(ctx context.Context, tenant string) ([]string, error)
 }
 
 // VerifyChain reads a tenant's chain, page after page, and checks it while others add to
 // it. noted is a place that was noted earlier, zero for none; key is the one that heads are
 // signed with, empty for none. The head is zero where there is none. Events that are not
 // sound are faults, not errors; errors wrap [ErrUnavailable].
+//
+// With a key, the chain of the default tenant must not be empty, and events that the
+// signature does not vouch for are a fault, unless the chain goes through a noted place that
+// is not before the last of them.
 func VerifyChain(ctx context.Context, s ChainStore, tenant string, noted ChainPoint, key []byte) (Chain, ChainHead, error) {
-	r := chainReader{s: s, tenant: tenant, chain: Chain{Noted: noted}, after: -1}
+	// The witnesses are older than what is read: none is made meanwhile.
+	ids, err := s.ChainWitnesses(ctx, tenant)
+	if err != nil {
+		return Chain{}, ChainHead{}, fmt.Errorf("verify chain: %w", err)
+	}
+	r := chainReader{s: s, tenant: tenant, chain: Chain{Noted: noted}, after: -1, untold: map[string]bool{}}
+	for _, id := range ids {
+		r.untold[id] = true
+	}
 	if err := r.read(ctx, math.MaxInt64); err != nil {
 		return Chain{}, ChainHead{}, err
 	}
@@ -210,6 +238,7 @@ func VerifyChain(ctx context.Context, s ChainStore, tenant string, noted ChainPo
 		return Chain{}, ChainHead{}, err
 	}
 	r.chain.End(&head, key)
+	r.compare(&head, len(key) > 0)
 	return r.chain, head, nil
 }
 
@@ -219,6 +248,7 @@ type chainReader struct {
 	tenant string
 	chain  Chain
 	after  int64
+	untold map[string]bool // the witnesses that no event told of yet
 }
 
 // read adds the events up to a seq, those that are there.
@@ -234,10 +264,25 @@ func (r *chainReader) read(ctx context.Context, last int64) error {
 			}
 			r.chain.Add(&events[i])
 			r.after = events[i].Seq
+			if e := &events[i]; e.Outcome == OutcomeSucceeded && (e.Verb == "datakey.create" || e.Verb == "account.create") {
+				delete(r.untold, e.Subject)
+			}
 		}
 		if len(events) < chainPage {
 			return nil
 		}
 	}
 	return nil
+}
+
+// compare compares the chain with the other records: a log that was emptied, with its head,
+// begins again as if it were new, and they are older.
+func (r *chainReader) compare(head *ChainHead, signed bool) {
+	c, untold := &r.chain, len(r.untold) > 0
+	switch {
+	case c.Events > 0 && untold:
+		c.fault(1, c.Last.Seq, FaultUntold)
+	case c.Events == 0 && head.Seq == 0 && (untold || signed && r.tenant == DefaultTenant):
+		c.fault(1, 1, FaultEmpty)
+	}
 }

@@ -217,7 +217,9 @@ func (a *Actor) mayCreate(n *NewKey) error {
 // mayMake reports whether a key that acts may make or leave another one like child: it
 // gives on no right it has not and no longer life than its own. A key of its own principal,
 // or one that manages, is bound by the rest of it too: by no more schemes, from no more
-// places, for no more routes and no faster, or it would be a way around its own bounds.
+// places, for no more routes, and with its limits, which it counts on its own (what all keys
+// of an owner may together is said by the limits of the owner). Else it would be a way around
+// its own bounds.
 func (k *Key) mayMake(child *Key) bool {
 	if !k.Scopes.mayPassOn(child.Scopes) || outlives(child.Expires, k.Expires) {
 		return false
@@ -226,7 +228,7 @@ func (k *Key) mayMake(child *Key) bool {
 		return true
 	}
 	return k.withinNetworks(child) && within(child.Methods, k.Methods, func(m, of string) bool { return m == of }) &&
-		within(child.Paths, k.Paths, func(p, of string) bool { return p == of || of[len(of)-1] == '/' && UnderPrefix(p, of) }) &&
+		within(child.Paths, k.Paths, func(p, of string) bool { return p == of || strings.HasSuffix(of, "/") && UnderPrefix(p, of) }) &&
 		within(child.Schemes, k.Schemes, func(s, of string) bool { return s == of }) &&
 		!slices.ContainsFunc(k.Limits, func(l Limit) bool { return !slices.Contains(child.Limits, l) }) &&
 		(child.Signed || !k.Signed) &&

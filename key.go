@@ -6,6 +6,7 @@ package gatehouse
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -176,7 +177,7 @@ func (k *Key) route(r *Request) Reason {
 	if !ok {
 		return ReasonAmbiguousPath
 	}
-	if !slices.ContainsFunc(k.Paths, func(p string) bool { return p == path || p[len(p)-1] == '/' && UnderPrefix(path, p) }) {
+	if !slices.ContainsFunc(k.Paths, func(p string) bool { return p == path || strings.HasSuffix(p, "/") && UnderPrefix(path, p) }) {
 		return ReasonRouteNotAllowed
 	}
 	return 0

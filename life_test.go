@@ -481,3 +481,69 @@ func TestPatchTimes(t *testing.T) {
 		t.Errorf("for an old version: %v", err)
 	}
 }
+
+// The secret that is on its way out may end the rotation, and neither cancel nor extend it: it
+// could be the one who is shut out.
+func TestOutgoingSecret(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, time.Now)
+	ctx := context.Background()
+	c := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer"}, Scopes: gatehouse.Scopes{"a"}})
+	next, err := h.Rotate(ctx, operator, c.Key.ID, time.Hour, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(made gatehouse.Created) gatehouse.Actor {
+		d := h.verify(t, token(made))
+		return gatehouse.Actor{Kind: gatehouse.ActorKey, ID: d.Key.ID, Tenant: d.Key.Tenant, Via: d.Key, Material: d.Material}
+	}
+	old := as(c)
+	for name, verb := range map[string]func() error{
+		"extend": func() error { _, err := h.ExtendRotation(ctx, old, c.Key.ID, 2*time.Hour); return err },
+		"cancel": func() error { _, err := h.CancelRotation(ctx, old, c.Key.ID); return err },
+	} {
+		if err := verb(); !errors.Is(err, gatehouse.ErrForbidden) {
+			t.Errorf("%s by the old secret: %v", name, err)
+		}
+	}
+	if _, err := h.ExtendRotation(ctx, as(next), c.Key.ID, 2*time.Hour); err != nil {
+		t.Errorf("extend by the new secret: %v", err)
+	}
+	if _, err := h.FinishRotation(ctx, old, c.Key.ID); err != nil {
+		t.Errorf("finish by the old secret: %v", err)
+	}
+	if _, err := h.Rotate(ctx, old, c.Key.ID, time.Hour, ""); !errors.Is(err, gatehouse.ErrForbidden) {
+		t.Errorf("rotate by a secret that is gone: %v", err)
+	}
+}
+
+// No version of material is given twice: what was used of a cancelled secret says nothing
+// of the next one.
+func TestVersionsOfMaterial(t *testing.T) {
+	t.Parallel()
+	clock := gatehousetest.NewClock()
+	h := newHouse(t, clock.Now)
+	ctx := context.Background()
+	c := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer", "barong"}})
+	seen := map[int64]bool{}
+	for i := range 20 {
+		k, err := h.Rotate(ctx, operator, c.Key.ID, time.Hour, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range k.Key.Rotation(clock.Now()).Incoming {
+			if seen[v] {
+				t.Fatalf("round %d: version %d was given before", i, v)
+			}
+			seen[v] = true
+		}
+		if i%3 == 0 {
+			_, err = h.CancelRotation(ctx, operator, c.Key.ID)
+		} else {
+			_, err = h.FinishRotation(ctx, operator, c.Key.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

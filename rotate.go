@@ -81,7 +81,7 @@ func (k *Key) ending(m *Material, now time.Time) (deprecated, sunset time.Time) 
 //
 // Errors: *[InvalidError] with field "grace" or "public_key"; [ErrConflict] for a key that is
 // not active or whose last rotation is under way; [ErrForbidden] for an actor that is a key
-// and can less than it; [ErrNotFound], [ErrRepeated], [ErrUnavailable].
+// and can less than it, or is the key itself by its old secret; [ErrNotFound], [ErrRepeated], [ErrUnavailable].
 func (a *Authority) Rotate(ctx context.Context, actor Actor, keyID string, grace time.Duration, publicKey string) (Created, error) {
 	if grace < 0 || grace > MaxGrace {
 		return Created{}, &InvalidError{Field: "grace", Problem: "is not between nothing and 366 days"}
@@ -95,7 +95,7 @@ func (a *Authority) Rotate(ctx context.Context, actor Actor, keyID string, grace
 		if old.State != StateActive || len(old.Rotation(now).Outgoing) > 0 {
 			return Created{}, ErrConflict
 		}
-		if !actor.mayLeave(&old) {
+		if !actor.mayLeave(&old) || actor.outgoing(&old) {
 			return Created{}, ErrForbidden
 		}
 		next, err := a.renew(ctx, &old, now, grace, publicKey)
@@ -131,9 +131,7 @@ func (a *Authority) renew(ctx context.Context, old *Key, now time.Time, grace ti
 		return Created{}, err
 	}
 	var kept []Material
-	var last int64
 	for _, m := range old.Materials {
-		last = max(last, m.Version)
 		if grace == 0 || !m.NotAfter.IsZero() {
 			continue
 		}
@@ -142,8 +140,12 @@ func (a *Authority) renew(ctx context.Context, old *Key, now time.Time, grace ti
 	}
 	k := *old
 	k.Updated = now
-	return a.mintBeside(ctx, k, schemes, public, kept, last)
+	return a.mintBeside(ctx, k, schemes, public, kept, old.Version*versionStep)
 }
+
+// versionStep is more than the materials of one secret. Versions of material are taken from
+// the version of the key, so that none is given twice, not even after a cancelled rotation.
+const versionStep = 16
 
 // mintBeside mints a secret for a key that has an id. Its material takes the versions behind
 // last; other material stays beside it.
@@ -165,10 +167,22 @@ func (a *Authority) mintBeside(ctx context.Context, k Key, schemes []Scheme, pub
 	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
 }
 
+const verbFinish = "key.rotate.finish"
+
+// outgoing reports whether the actor is the key itself and proved it with the secret that is
+// on its way out, or that is gone: it could be the one who the rotation shuts out.
+func (a *Actor) outgoing(k *Key) bool {
+	if a.Kind != ActorKey || a.Via == nil || a.Via.ID != k.ID || a.Material == 0 {
+		return false
+	}
+	i := slices.IndexFunc(k.Materials, func(m Material) bool { return m.Version == a.Material })
+	return i < 0 || !k.Materials[i].NotAfter.IsZero()
+}
+
 // FinishRotation ends the old secret now. It is in force when it returns. [ErrConflict] where
 // no rotation is under way; otherwise as [Authority.Disable].
 func (a *Authority) FinishRotation(ctx context.Context, actor Actor, keyID string) (Key, error) {
-	return a.rotation(ctx, actor, keyID, "key.rotate.finish", func(k *Key, _ time.Time) {
+	return a.rotation(ctx, actor, keyID, verbFinish, func(k *Key, _ time.Time) {
 		k.Materials = slices.DeleteFunc(k.Materials, func(m Material) bool { return !m.NotAfter.IsZero() })
 	})
 }
@@ -206,7 +220,7 @@ func (a *Authority) rotation(ctx context.Context, actor Actor, keyID, verb strin
 		if k.State == StateRevoked || len(k.Rotation(now).Outgoing) == 0 {
 			return ErrConflict
 		}
-		if !actor.mayLeave(k) {
+		if !actor.mayLeave(k) || verb != verbFinish && actor.outgoing(k) {
 			return ErrForbidden
 		}
 		k.Materials = slices.Clone(k.Materials)

@@ -49,6 +49,7 @@ type Chain struct {
 	Events int64        `json:"events" doc:"that were read"`
 	Seq    int64        `json:"seq" doc:"the head: worth noting elsewhere"`
 	Hash   string       `json:"hash"`
+	Since  int64        `json:"since,omitempty" doc:"the first event that the signature of the head vouches for; absent: none, or the signature is not right"`
 	Faults []ChainFault `json:"faults,omitempty" doc:"the first hundred" nullable:"false"`
 }
 

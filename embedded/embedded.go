@@ -118,6 +118,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *House, err error) {
 	if err := h.openAccounts(store, keyring, sealer); err != nil {
 		return nil, err
 	}
+	if err := store.AppendEvent(ctx, gatehouse.NewEvent(h.Actor(), time.Now(), "system.start", "embedded", gatehouse.OutcomeSucceeded)); err != nil {
+		return nil, err
+	}
 	h.stopped = make(chan struct{})
 	go h.noteUses()
 	return h, nil

@@ -34,6 +34,13 @@ func Announce(h http.Header, d *gatehouse.Decision) {
 }
 
 // seconds rounds up: who waits for less than was said is refused again.
-func seconds(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+func seconds(d time.Duration) string { return strconv.FormatInt(RoundUp(d, time.Second), 10) }
+
+// RoundUp is how many units d is, a part of one counted as a whole.
+func RoundUp(d, unit time.Duration) int64 {
+	n := int64(d / unit)
+	if d%unit > 0 {
+		n++
+	}
+	return n
 }

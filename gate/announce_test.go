@@ -4,6 +4,7 @@
 package gate_test
 
 import (
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -24,6 +25,10 @@ func TestAnnounce(t *testing.T) {
 		"a limit": {
 			gatehouse.Decision{Limit: gatehouse.Standing{Name: "burst", Count: 100, Period: time.Minute, Remaining: 7, Reset: 1500 * time.Millisecond}},
 			http.Header{"Ratelimit-Policy": {`"burst";q=100;w=60`}, "Ratelimit": {`"burst";r=7;t=2`}},
+		},
+		"a limit of centuries": {
+			gatehouse.Decision{Limit: gatehouse.Standing{Name: "l", Count: 1, Period: math.MaxInt64, Reset: math.MaxInt64}},
+			http.Header{"Ratelimit-Policy": {`"l";q=1;w=9223372037`}, "Ratelimit": {`"l";r=0;t=9223372037`}},
 		},
 		"the old secret": {
 			gatehouse.Decision{Deprecated: time.Unix(1790000000, 5), Sunset: time.Unix(1790086400, 5)},

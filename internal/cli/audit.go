@@ -151,10 +151,20 @@ func (e *env) chain(c api.Chain, err error) error {
 	if err != nil {
 		return err
 	}
-	if err := one(e, c, []string{"SOUND", "EVENTS", "SEQ", "HASH"}, func(c *api.Chain) []string {
-		return []string{yesNo(c.Sound), number64(c.Events), number64(c.Seq), c.Hash}
-	}); err != nil || c.Sound {
+	if err := one(e, c, []string{"SOUND", "EVENTS", "SEQ", "HASH", "SINCE"}, func(c *api.Chain) []string {
+		since := ""
+		if c.Since > 0 {
+			since = number64(c.Since)
+		}
+		return []string{yesNo(c.Sound), number64(c.Events), number64(c.Seq), c.Hash, since}
+	}); err != nil {
 		return err
+	}
+	if c.Since > 1 {
+		_, _ = fmt.Fprintf(e.Err, "The signature vouches for the events from %d on. For the ones before only an event that was noted does.\n", c.Since)
+	}
+	if c.Sound {
+		return nil
 	}
 	text := "the chain is not sound:"
 	for _, f := range c.Faults {

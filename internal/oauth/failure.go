@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // failure is an error answer (RFC 6749 section 5.2). It never repeats input.
@@ -84,7 +85,7 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h := w.Header()
 	if f.retry > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((f.retry+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", strconv.FormatInt(gate.RoundUp(f.retry, time.Second), 10))
 	}
 	if f.status == http.StatusUnauthorized || f.bearer != "" {
 		d.challenge(h, r.URL.Path != pathToken, f.bearer)

@@ -68,10 +68,11 @@ func (h *Handler) createAccount(ctx context.Context, c *caller, in *struct{ Body
 	return c.shownAccount(ctx, &a, err)
 }
 
-// mayGiveRole refuses roles that let their bearers manage others, but to who is above them.
-// gatehouse.ErrForbidden.
+// mayGiveRole refuses roles that let their bearers manage others, but to the operator and to
+// superadministrators in person: whoever has such a role is bound by nothing that a key is
+// bound by. gatehouse.ErrForbidden.
 func (c *caller) mayGiveRole(role string) error {
-	if manages(role) && !c.superadmin() {
+	if manages(role) && (!c.superadmin() || c.decision != nil) {
 		return gatehouse.ErrForbidden
 	}
 	return nil

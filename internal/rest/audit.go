@@ -24,7 +24,7 @@ func (h *Handler) auditOperations() []operation {
 		}, h.listEvents),
 		does(route{
 			Method: http.MethodPost, Path: "/v1/audit/verify", ID: "verifyChain", Tag: "audit", Summary: "Check that the audit log is whole", Status: http.StatusOK,
-			Text:   "All events of the tenant are read. Faults are an answer, 200. The body may be left out.",
+			Text:   "All events of the tenant are read. Faults are an answer, 200. The body may be left out; where `since` is above 1, it must name an event that was noted at or after the one before.",
 			limits: limits{MaxBody: small.MaxBody, Timeout: 10 * time.Minute}, Scope: gatehouse.ScopeAuditRead, Everyone: true, Repeat: repeatFresh,
 		}, h.verifyChain),
 	}
@@ -130,7 +130,9 @@ func (h *Handler) verifyChain(ctx context.Context, c *caller, in *struct{ Body *
 	if err != nil {
 		return nil, err
 	}
-	out := api.Chain{Sound: chain.Sound(), Events: chain.Events, Seq: chain.Last.Seq, Hash: hex.EncodeToString(chain.Last.Hash)}
+	out := api.Chain{
+		Sound: chain.Sound(), Events: chain.Events, Seq: chain.Last.Seq, Hash: hex.EncodeToString(chain.Last.Hash), Since: chain.Since,
+	}
 	for _, f := range chain.Faults {
 		out.Faults = append(out.Faults, api.ChainFault{Seq: f.Seq, To: f.To, Problem: f.Problem})
 	}

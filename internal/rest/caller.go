@@ -150,7 +150,12 @@ func (h *Handler) byCredential(rt *route, next http.HandlerFunc) http.HandlerFun
 			a, err := h.c.Sessions(r)
 			switch {
 			case err == nil:
-				h.admit(w, r, rt, h.sessionCaller(r, &a), next)
+				c := h.sessionCaller(r, &a)
+				if err := c.stepUp(r); err != nil {
+					h.fail(w, r, err)
+					return
+				}
+				h.admit(w, r, rt, c, next)
 				return
 			case !errors.Is(err, account.ErrNoSession) && !errors.Is(err, account.ErrSessionMismatch) && !errors.Is(err, account.ErrInactive):
 				h.fail(w, r, err)
@@ -167,7 +172,7 @@ type routeKey struct{}
 func (h *Handler) keyCaller(r *http.Request, d *gatehouse.Decision) *caller {
 	return &caller{
 		actor: gatehouse.Actor{
-			Kind: gatehouse.ActorKey, ID: d.Key.ID, Tenant: d.Key.Tenant, Via: d.Key, Everyone: manages(d.Principal.Role),
+			Kind: gatehouse.ActorKey, ID: d.Key.ID, Tenant: d.Key.Tenant, Via: d.Key, Material: d.Material, Everyone: manages(d.Principal.Role),
 			Address: h.c.Proxies.Peer(r), UserAgent: r.UserAgent(),
 		},
 		directory: h.c.Directory.In(d.Key.Tenant), role: d.Principal.Role, decision: d,
@@ -181,6 +186,24 @@ func (h *Handler) sessionCaller(r *http.Request, a *account.Account) *caller {
 		},
 		directory: h.c.Directory.In(a.Tenant), role: a.Role, account: a,
 	}
+}
+
+// CodeField is the header field with a code of the second factor. A session whose holder has
+// one needs it for every request that may change something, as at Barong's door: who stole
+// the session alone makes no key.
+const CodeField = "Gatehouse-Code"
+
+// stepUp proves the second factor of a session's holder where the request needs it. It spends
+// the code.
+func (c *caller) stepUp(r *http.Request) error {
+	if r.Method == http.MethodGet || !c.account.OTP {
+		return nil
+	}
+	codes := r.Header.Values(CodeField)
+	if len(codes) != 1 {
+		return account.ErrCodeMissing
+	}
+	return c.directory.VerifyStepUp(r.Context(), c.actor, c.account.ID, codes[0])
 }
 
 // admit lets a caller take a route that is for it, and writes down who tries another.

@@ -18,12 +18,12 @@ import (
 type keyFilter struct {
 	Page
 	Owner         string    `query:"owner" maxLength:"255" doc:"e-mail address or uid"`
-	State         []string  `query:"state,explode" doc:"active, disabled or revoked; any of these" enum:"active,disabled,revoked"`
+	State         []string  `query:"state,explode" maxItems:"3" doc:"active, disabled or revoked; any of these" enum:"active,disabled,revoked"`
 	Scheme        string    `query:"scheme" maxLength:"64" doc:"allowed to the key"`
 	Scope         string    `query:"scope" maxLength:"128" doc:"held by name"`
 	ExpiresBefore time.Time `query:"expires_before" doc:"RFC 3339; the first to expire comes first"`
 	UnusedSince   time.Time `query:"unused_since" doc:"RFC 3339; what was unused longest comes first"`
-	Metadata      []string  `query:"metadata,explode" doc:"name=value; all of these"`
+	Metadata      []string  `query:"metadata,explode" maxItems:"32" doc:"name=value; all of these"`
 	Text          string    `query:"text" maxLength:"255" doc:"beginnings of words of the name, or the key id"`
 }
 

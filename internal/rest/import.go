@@ -125,6 +125,10 @@ const ordinaryRole = "member"
 func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.ImportOwner, out *api.Imported) (id string, err error) {
 	a, err := c.find(ctx, o.Email)
 	if err == nil {
+		// Whatever it was when its import made it.
+		if a.Role != ordinaryRole || c.mayTouch(&a) != nil {
+			return "", &gatehouse.InvalidError{Field: "account", Problem: "there is one with a role of its own"}
+		}
 		if origin := labelOf(&a); origin != "" && origin == o.Origin {
 			if gatehouse.PrincipalState(o.State) == gatehouse.PrincipalBanned && a.State.MayAct() {
 				return "", &gatehouse.InvalidError{Field: "account", Problem: "may act here, and the owner was banned since"}
@@ -164,8 +168,6 @@ func mayTake(in *api.Import, o *api.ImportOwner, a *account.Account) error {
 		problem = "the account was made for another owner's import"
 	case !in.ExistingOwners:
 		problem = "there is one already, and existing owners are not allowed"
-	case a.Role != ordinaryRole:
-		problem = "there is one with a role of its own"
 	case o.State != "" && !state.MayAct() && a.State.MayAct():
 		problem = "there is one that may act, and the owner may not"
 	default:

@@ -182,8 +182,12 @@ func TestRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	stored, err := h.authority.Get(ctx, operator, k.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	used(1, now.Add(-time.Hour), "curl")
-	used(2, now, "python")
+	used(stored.Materials[0].Version, now, "python")
 	stand(true, "not used since the rotation began")
 	used(1, now.Add(time.Second), "curl")
 	stand(false, "from 192.0.2.7 by curl")

@@ -6,6 +6,7 @@ package rest
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -58,7 +59,7 @@ func (h *Handler) once(rt *route, next http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		c := callerOf(r.Context())
-		once := &gatehouse.Once{ID: c.onceID(names[0]), Request: requestHash(r)}
+		once := &gatehouse.Once{ID: c.onceID(names[0]), Request: h.requestHash(r)}
 		leave, ok := h.flights.enter(r.Context(), c.actor.Tenant+" "+once.ID)
 		if !ok {
 			h.fail(w, r, errInProgress)
@@ -94,13 +95,16 @@ func (c *caller) onceID(name string) string {
 	return hex.EncodeToString(hashOf("gatehouse once 1", c.actor.Kind.String(), c.actor.ID, name))
 }
 
-// requestHash is the hash of all that is asked.
-func requestHash(r *http.Request) []byte {
+// requestHash is the hash of all that is asked. It is keyed: a body may hold a password, and
+// nobody shall guess at it in a copy of the database.
+func (h *Handler) requestHash(r *http.Request) []byte {
 	var body []byte
 	if held, ok := r.Body.(*heldBody); ok {
 		body = held.all
 	}
-	return hashOf("gatehouse request 1", r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body))
+	mac := hmac.New(sha256.New, h.c.ReceiptKey)
+	_, _ = mac.Write(hashOf("gatehouse request 1", r.Method, r.URL.EscapedPath(), r.URL.RawQuery, string(body)))
+	return mac.Sum(nil)
 }
 
 // hashOf hashes texts, each with its length in front.

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -31,6 +30,9 @@ var problems = []struct {
 	{gatehouse.ErrConflict, http.StatusConflict, "conflict", "It changed meanwhile, or its state does not allow this"},
 	{gatehouse.ErrRepeated, http.StatusConflict, "repeated", "It was done before"},
 	{gatehouse.ErrForbidden, http.StatusForbidden, "forbidden", "The caller may not do this"},
+	{account.ErrCodeMissing, http.StatusForbidden, "code_missing", "A code of the second factor is needed"},
+	{account.ErrCodeInvalid, http.StatusForbidden, "code_invalid", "The code is wrong"},
+	{account.ErrCodeUsed, http.StatusForbidden, "code_invalid", "The code was used before"},
 	{account.ErrSpent, http.StatusConflict, "spent", "The one-time token was used, replaced, or never was"},
 	{account.ErrOTPOff, http.StatusConflict, "otp_off", "The second factor is off"},
 }
@@ -58,6 +60,9 @@ func problem(err error) api.Problem {
 	}
 	if e, ok := errors.AsType[*ConflictError](err); ok {
 		return api.Problem{Status: http.StatusConflict, Code: "conflict", Title: "Its state does not allow this", Detail: e.Problem}
+	}
+	if _, ok := errors.AsType[*account.ThrottledError](err); ok {
+		return api.Problem{Status: http.StatusTooManyRequests, Code: gatehouse.ReasonRateLimited.Code(), Title: "Too many wrong codes; wait"}
 	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
@@ -90,8 +95,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // retry is the header of a problem that passes by waiting.
 func retry(p *api.Problem) http.Header {
-	if p.Status != http.StatusServiceUnavailable {
-		return nil
+	switch p.Status {
+	case http.StatusServiceUnavailable:
+		return http.Header{"Retry-After": {"1"}}
+	case http.StatusTooManyRequests: // of guesses at codes one is free again after a minute
+		return http.Header{"Retry-After": {"60"}}
 	}
-	return http.Header{"Retry-After": {strconv.Itoa(1)}}
+	return nil
 }

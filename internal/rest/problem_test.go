@@ -46,15 +46,15 @@ var bridge = map[string]struct {
 	"account.ErrSpent":         {err: account.ErrSpent, status: 409, code: "spent"},
 	"account.ErrOTPOff":        {err: account.ErrOTPOff, status: 409, code: "otp_off"},
 	"account.PasswordError":    {err: &account.PasswordError{}, status: 422, code: "invalid"},
+	"account.ThrottledError":   {err: &account.ThrottledError{}, status: 429, code: "rate_limited"},
+	"account.ErrCodeMissing":   {err: account.ErrCodeMissing, status: 403, code: "code_missing"},
+	"account.ErrCodeInvalid":   {err: account.ErrCodeInvalid, status: 403, code: "code_invalid"},
+	"account.ErrCodeUsed":      {err: account.ErrCodeUsed, status: 403, code: "code_invalid"},
 	"account.TakenError":       {err: &account.TakenError{Field: "email"}, status: 409, code: "exists"},
 
 	"account.ErrCredentials":     {why: "nobody signs in here"},
 	"account.ErrInactive":        {why: "nobody signs in here"},
 	"account.StateError":         {why: "nobody signs in here"},
-	"account.ThrottledError":     {why: "the operator guesses nothing"},
-	"account.ErrCodeMissing":     {why: "no verb here asks for a code"},
-	"account.ErrCodeInvalid":     {why: "no verb here asks for a code"},
-	"account.ErrCodeUsed":        {why: "no verb here asks for a code"},
 	"account.ErrOTPOn":           {why: "no verb here turns the factor on"},
 	"account.ErrNoSession":       {why: "there are no sessions here"},
 	"account.ErrSessionMismatch": {why: "there are no sessions here"},
@@ -98,6 +98,7 @@ func TestEveryRowOfTheBridge(t *testing.T) {
 		account.ErrBusy: {503, "unavailable"}, gatehouse.ErrUnavailable: {503, "unavailable"}, context.DeadlineExceeded: {503, "unavailable"},
 		gatehouse.ErrNotFound: {404, "not_found"}, gatehouse.ErrExists: {409, "exists"}, gatehouse.ErrConflict: {409, "conflict"},
 		gatehouse.ErrForbidden: {403, "forbidden"}, gatehouse.ErrRepeated: {409, "repeated"}, account.ErrSpent: {409, "spent"}, account.ErrOTPOff: {409, "otp_off"},
+		account.ErrCodeMissing: {403, "code_missing"}, account.ErrCodeInvalid: {403, "code_invalid"}, account.ErrCodeUsed: {403, "code_invalid"},
 	}
 	if len(problems) != len(want) {
 		t.Errorf("the bridge has %d rows, this test %d", len(problems), len(want))

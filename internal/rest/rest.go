@@ -39,6 +39,9 @@ type Config struct {
 	Chains    gatehouse.ChainStore // of the events in Audit
 	ChainKey  []byte               // that the heads of chains are signed with; empty: they are not
 
+	// ReceiptKey keys the hashes of requests in receipts; empty: they can be guessed at.
+	ReceiptKey []byte
+
 	// Sessions finds whose session a request carries: account.ErrNoSession for none,
 	// gatehouse.ErrForbidden where a request that may change something does not prove that
 	// a page of ours made it. Nil: there are no sessions.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,21 +39,26 @@ func (h *Handler) mount(public bool) http.Handler {
 		if public {
 			way = h.byCredential(&m.route, inner)
 		}
-		routes = append(routes, gate.Route{Pattern: m.Method + " " + m.Path, MaxBody: m.MaxBody, Timeout: m.Timeout, Handler: plain(way)})
+		routes = append(routes, gate.Route{Pattern: m.Method + " " + m.Path, MaxBody: m.MaxBody, Timeout: m.Timeout, Handler: h.plain(way)})
 	}
 	nowhere := func(w http.ResponseWriter, r *http.Request) { h.nowhere(mux, w, r) }
-	gate.Mount(mux, append(routes, gate.Route{Pattern: prefix, MaxBody: 1, Timeout: small.Timeout, Handler: plain(nowhere)}))
+	gate.Mount(mux, append(routes, gate.Route{Pattern: prefix, MaxBody: 1, Timeout: small.Timeout, Handler: h.plain(nowhere)}))
 	return mux
 }
 
 // prefix is what all paths of the API begin with.
 const prefix = "/v1/"
 
-// plain sets what every answer carries.
-func plain(next http.HandlerFunc) http.HandlerFunc {
+// plain sets what every answer carries, and refuses a query that cannot be read: what is left
+// of it would be taken for all.
+func (h *Handler) plain(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+			h.fail(w, r, &gatehouse.InvalidError{Field: "query", Problem: "cannot be read"})
+			return
+		}
 		next(w, r)
 	}
 }
@@ -91,6 +97,10 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 			h.fail(w, r, &refusal{Status: http.StatusBadRequest, Code: "bad_body", Title: "The body ended early, or cannot be read"})
 			return
 		}
+		if err := h.still(r); err != nil {
+			h.fail(w, r, err)
+			return
+		}
 		if empty := strings.TrimSpace(string(body)); m.op.RequestBody == nil && empty != "" && empty != "{}" {
 			h.fail(w, r, &gatehouse.InvalidError{Field: "body", Problem: "is not expected here"})
 			return
@@ -101,6 +111,35 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 		r.Body = &heldBody{bytes.NewReader(body), body}
 		next(w, r)
 	}
+}
+
+var errMeanwhile = &refusal{Status: http.StatusConflict, Code: "caller_changed", Title: "The caller's key or account changed while the body arrived; ask again"}
+
+// still refuses a caller who is not any more what it was before the body was read: who
+// sends it slowly must not outlive a revocation.
+func (h *Handler) still(r *http.Request) error {
+	c := callerOf(r.Context())
+	switch {
+	case c.decision != nil:
+		now, err := h.c.Authority.InspectKey(r.Context(), c.actor.Tenant, c.decision.Key.ID)
+		switch {
+		case err != nil:
+			return err
+		case now.Key == nil || !now.Usable():
+			return &refusal{Status: now.Reason.Status(), Code: now.Reason.Code(), Title: strings.ReplaceAll(now.Reason.Code(), "_", " ")}
+		case now.Key.Version != c.decision.Key.Version || now.Principal.Version != c.decision.Principal.Version:
+			return errMeanwhile
+		}
+	case c.account != nil:
+		now, err := h.c.Sessions(r)
+		if err != nil {
+			return &refusal{Status: http.StatusUnauthorized, Code: "session_ended", Title: "The session has ended"}
+		}
+		if now.ID != c.account.ID || now.Version != c.account.Version {
+			return errMeanwhile
+		}
+	}
+	return nil
 }
 
 // patient moves the server's own deadlines, which are for routes that take less time. The one

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // Rules tells what the route rules of tenants demand.
@@ -144,10 +145,10 @@ func principalBody(p *gatehouse.Principal) *api.Principal {
 }
 
 // wholeSeconds rounds up, as millis.
-func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+func wholeSeconds(d time.Duration) int64 { return gate.RoundUp(d, time.Second) }
 
 // millis rounds up: who waits for less than was said is refused again.
-func millis(d time.Duration) int64 { return (d + time.Millisecond - 1).Milliseconds() }
+func millis(d time.Duration) int64 { return gate.RoundUp(d, time.Millisecond) }
 
 // question turns a check into the request it is about.
 func question(in *api.Check) (*gatehouse.Request, error) {

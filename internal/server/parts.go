@@ -37,24 +37,25 @@ type parts struct {
 
 	shieldUnused time.Duration // of new Shield keys; zero: for ever
 
-	proxies   gate.Proxies
-	authority *gatehouse.Authority // every scheme
-	gateOnly  *gatehouse.Authority // Barong's scheme alone
-	guesses   *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
-	codes     *memory.Limiter      // of second factors and mail, which only existing accounts touch
-	directory *account.Directory
-	keys      *assertion.Keys
-	door      *barong.Door
-	api       *rest.Handler
-	oauth     *oauth.Door // nil: there is none
-	keeper    *seal.Keeper
-	metrics   *observe.Metrics
-	uses      *observe.Uses
-	usage     *observe.Usage
-	attempts  *observe.Attempts
-	chainKey  []byte // signs the heads of the chains of events
-	store     stores
-	closers   []func()
+	proxies    gate.Proxies
+	authority  *gatehouse.Authority // every scheme
+	gateOnly   *gatehouse.Authority // Barong's scheme alone
+	guesses    *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
+	codes      *memory.Limiter      // of second factors and mail, which only existing accounts touch
+	directory  *account.Directory
+	keys       *assertion.Keys
+	door       *barong.Door
+	api        *rest.Handler
+	oauth      *oauth.Door // nil: there is none
+	keeper     *seal.Keeper
+	metrics    *observe.Metrics
+	uses       *observe.Uses
+	usage      *observe.Usage
+	attempts   *observe.Attempts
+	receiptKey []byte // keys the hashes of requests that were made under an Idempotency-Key
+	chainKey   []byte // signs the heads of the chains of events
+	store      stores
+	closers    []func()
 }
 
 // close closes what was opened, in reverse order.
@@ -111,7 +112,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 		return nil, err
 	}
 	keyring.UseVault(vault(c))
-	p.chainKey = keyring.Derive("audit-chain")
+	p.chainKey, p.receiptKey = keyring.Derive("audit-chain"), keyring.Derive("receipt")
 	p.store.SignChain(p.chainKey)
 	sealer, err := seal.NewSealer(ctx, keyring, p.store, time.Now)
 	if err != nil {

@@ -41,6 +41,9 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	if err != nil {
 		return fmt.Errorf("make first administrator: %w", err)
 	}
+	if err := p.noteStart(ctx); err != nil {
+		return err
+	}
 	faces, err := p.listen(&c)
 	if err != nil {
 		return err
@@ -79,6 +82,12 @@ type process struct {
 	log      *slog.Logger
 	ready    atomic.Bool
 	draining atomic.Bool
+}
+
+// noteStart writes that the process starts.
+func (p *process) noteStart(ctx context.Context) error {
+	actor := gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: p.tenant}
+	return p.store.AppendEvent(ctx, gatehouse.NewEvent(actor, time.Now(), "system.start", p.version, gatehouse.OutcomeSucceeded))
 }
 
 // listen opens the public face, the ops face and the admin socket, in this order.

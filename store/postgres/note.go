@@ -27,3 +27,8 @@ func (e *engine) Note(ctx context.Context, change func(context.Context, sqlstore
 		}
 	}
 }
+
+// NoteUsage implements sqlstore.Engine.
+func (e *engine) NoteUsage(ctx context.Context, change func(context.Context, sqlstore.Querier) error) error {
+	return e.Note(ctx, change)
+}

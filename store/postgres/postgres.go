@@ -140,5 +140,5 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("lock schema: %w", err)
 	}
-	return sqlstore.Migrate(ctx, pool, goose.DialectPostgres, types, goose.WithLocker(locker))
+	return sqlstore.Migrate(ctx, pool, sqlstore.Whole, goose.DialectPostgres, types, goose.WithLocker(locker))
 }

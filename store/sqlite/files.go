@@ -9,9 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const fileMode = 0o600
+
+// usageFile is the file beside the database that holds usage.
+func usageFile(path string) string { return strings.TrimSuffix(path, ".db") + "-usage.db" }
 
 // prepareFile makes the database file where there is none, and takes the rights of
 // everybody else from it and its companions. SQLite gives new companions the mode of

@@ -16,11 +16,11 @@ import (
 // of a checkpoint. Nothing that the writer acknowledged is at risk, because it syncs the
 // whole log, and checkpoints sync whoever makes them.
 //
-// It takes turns with the writer, so that one transaction of it is all that a write waits
-// for. Since it writes the most, it makes checkpoints too, and nobody waits for those.
+// It takes turns with the writer of its file, so that one transaction of it is all that a
+// write waits for. The noter of usage has its file for itself. Since it writes the most, it makes checkpoints too, and nobody waits for those.
 type noter struct {
 	name string
-	turn *sync.Mutex // the writer's
+	turn *sync.Mutex // of all who write to the file
 
 	entry  chan struct{} // held by whoever uses what follows
 	conn   *conn         // nil before the first use, and after a failure
@@ -44,6 +44,18 @@ func (e *engine) Note(ctx context.Context, change func(context.Context, sqlstore
 	return e.noter.note(ctx, change)
 }
 
+// NoteUsage implements sqlstore.Engine.
+func (e *engine) NoteUsage(ctx context.Context, change func(context.Context, sqlstore.Querier) error) error {
+	return e.usage.note(ctx, change)
+}
+
+func (n *noter) connect() (err error) {
+	if n.conn == nil {
+		n.conn, err = connect(n.name)
+	}
+	return err
+}
+
 // note runs one change in one transaction. It ends with ctx only before it begins.
 func (n *noter) note(ctx context.Context, change func(context.Context, sqlstore.Querier) error) (err error) {
 	if err := ctx.Err(); err != nil {
@@ -58,10 +70,8 @@ func (n *noter) note(ctx context.Context, change func(context.Context, sqlstore.
 	if n.closed {
 		return errClosed
 	}
-	if n.conn == nil {
-		if n.conn, err = connect(n.name); err != nil {
-			return err
-		}
+	if err := n.connect(); err != nil {
+		return err
 	}
 	fine := false
 	defer func() {

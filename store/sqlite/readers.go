@@ -18,6 +18,7 @@ var errClosed = errors.New("the database is closed")
 // readers are connections that only read, no more than there are places.
 type readers struct {
 	name   string
+	usage  string // attached
 	places chan struct{}
 	closed chan struct{}
 	ending sync.Once
@@ -36,6 +37,7 @@ type readers struct {
 type reader struct {
 	*conn
 	busy atomic.Bool
+	lame bool // without usage
 }
 
 func (r *reader) take() bool { return r.busy.CompareAndSwap(false, true) }
@@ -51,6 +53,7 @@ const (
 func newReaders(path string, n int) *readers {
 	return &readers{
 		name:   dsn(path, "ro", "query_only(1)", readMapped, readCache),
+		usage:  dsn(usageFile(path), "ro"),
 		places: make(chan struct{}, n),
 		closed: make(chan struct{}),
 	}
@@ -94,17 +97,28 @@ func (r *readers) acquire(ctx context.Context) (*reader, error) {
 	if c := r.free(); c != nil {
 		return c, nil
 	}
-	made, err := connect(r.name)
+	c, err := r.connect()
 	if err != nil {
 		<-r.places
 		return nil, err
 	}
-	c := &reader{conn: made}
 	c.take()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.conns = append(r.conns, c)
 	return c, nil
+}
+
+// connect opens a connection that finds the tables of usage by their bare names, as main has
+// none of these. Nothing else fails with usage: where its file was taken away or damaged
+// meanwhile, a connection does without, and is not used again.
+func (r *readers) connect() (*reader, error) {
+	c, err := connect(r.name)
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.Exec(context.Background(), "ATTACH $1 AS usage", []any{r.usage})
+	return &reader{conn: c, lame: err != nil}, nil
 }
 
 // free returns an idle connection, nil where another may be opened. The caller has a
@@ -125,7 +139,7 @@ func (r *readers) free() *reader {
 }
 
 func (r *readers) release(c *reader, fine bool) {
-	if fine {
+	if fine && !c.lame {
 		c.busy.Store(false)
 		r.near.Put(c)
 	} else {

@@ -1,12 +1,15 @@
 // Copyright 2026 The Gatehouse Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sqlite keeps everything in one SQLite database file.
+// Package sqlite keeps everything in one SQLite database file, but for usage, which is in
+// another beside it.
 //
 // Writes go through one connection that syncs the log before it acknowledges
 // (journal_mode=WAL, synchronous=FULL). Writes that wait while another is being synced
 // share the next transaction and the next sync, each inside a savepoint of its own.
-// What no promise rests on, such as usage, goes through a second connection, without a sync.
+// What no promise rests on, such as last uses, goes through a second connection, without a
+// sync. Usage is the most that is written, and nothing of it concerns a verification: so it
+// has a log, and pages, of its own.
 // Reads run beside them on connections that cannot write.
 package sqlite
 
@@ -19,6 +22,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -51,8 +55,9 @@ type DB struct {
 }
 
 // Open opens the database file at path, and makes it where there is none; its tables
-// are brought up to this version of the program. The file and its two companions
-// (-wal, -shm) get mode 0600. Open fails when the folder is not there or is writable
+// are brought up to this version of the program. Usage is in a second file, named after it:
+// gatehouse-usage.db beside gatehouse.db. Who takes that away loses usage and nothing else.
+// The files and their two companions (-wal, -shm) get mode 0600. Open fails when the folder is not there or is writable
 // for everybody, when the file system cannot keep a write-ahead log, and with an error
 // that says so when the file was written by a newer version.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
@@ -60,11 +65,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := prepareFile(path); err != nil {
+	if err := prepare(ctx, path, sqlstore.WithoutUsage); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := migrate(ctx, path); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+	if err := prepare(ctx, usageFile(path), sqlstore.OnlyUsage); err != nil {
+		return nil, fmt.Errorf("open database of usage %s, which a new one replaces when it is moved away: %w", usageFile(path), err)
 	}
 	if o.Readers <= 0 {
 		o.Readers = max(4, runtime.GOMAXPROCS(0))
@@ -73,7 +78,13 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	e := &engine{writer: w, noter: newNoter(path, &w.turn), readers: newReaders(path, o.Readers)}
+	e := &engine{
+		writer: w, noter: newNoter(path, &w.turn), usage: newNoter(usageFile(path), new(sync.Mutex)), readers: newReaders(path, o.Readers),
+	}
+	// The last to close a file tidies up behind it, which a reader cannot.
+	if err := e.usage.connect(); err != nil {
+		return nil, fmt.Errorf("open database: %w", errors.Join(err, w.close()))
+	}
 	switch {
 	case o.Hot < 0:
 		return &DB{DB: sqlstore.New(e), engine: e}, nil
@@ -83,16 +94,17 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return &DB{DB: sqlstore.NewAlone(e, o.Hot), engine: e}, nil
 }
 
-// Close waits for the reads and writes that have begun and closes the file. Later ones
+// Close waits for the reads and writes that have begun and closes the files. Later ones
 // fail.
 func (db *DB) Close() error {
-	return errors.Join(db.engine.readers.close(), db.engine.noter.close(), db.engine.writer.close())
+	return errors.Join(db.engine.readers.close(), db.engine.usage.close(), db.engine.noter.close(), db.engine.writer.close())
 }
 
 // engine implements sqlstore.Engine.
 type engine struct {
 	writer  *writer
 	noter   *noter
+	usage   *noter // on the file of usage
 	readers *readers
 }
 
@@ -145,7 +157,11 @@ func dsn(path, mode string, pragmas ...string) string {
 
 var types = strings.NewReplacer("BYTES", "BLOB", "PLACE", "INTEGER", "CLUSTERED", "WITHOUT ROWID")
 
-func migrate(ctx context.Context, path string) (err error) {
+// prepare makes the file and its tables.
+func prepare(ctx context.Context, path string, part sqlstore.Part) (err error) {
+	if err := prepareFile(path); err != nil {
+		return err
+	}
 	c, err := sqlite.NewConnector(dsn(path, "rw", "journal_mode(WAL)", "synchronous(FULL)"))
 	if err != nil {
 		return err
@@ -154,5 +170,5 @@ func migrate(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
 	// Transactions begin as writing ones (_txlock), so there is no need of a lock.
-	return sqlstore.Migrate(ctx, db, goose.DialectSQLite3, types)
+	return sqlstore.Migrate(ctx, db, part, goose.DialectSQLite3, types)
 }

@@ -127,23 +127,28 @@ func insertKey(tb testing.TB, db *sqlite.DB, id string) {
 func TestFilesAreOurs(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "gatehouse.db")
+	var files []string
+	for _, name := range []string{path, usageOf(path)} {
+		files = append(files, name, name+"-wal", name+"-shm")
+	}
 	modes := func() {
 		t.Helper()
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			info, err := os.Stat(path + suffix)
+		for _, name := range files {
+			info, err := os.Stat(name)
 			if err != nil {
 				t.Error(err)
 			} else if info.Mode().Perm() != 0o600 {
-				t.Errorf("gatehouse.db%s has mode %v", suffix, info.Mode().Perm())
+				t.Errorf("%s has mode %v", name, info.Mode().Perm())
 			}
 		}
 	}
 	db := open(t, path)
 	insertAccount(t, db, "a")
+	addUsage(t, db)
 	modes()
 	// Rights that were given away meanwhile are taken back.
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Chmod(path+suffix, 0o644); err != nil {
+	for _, name := range files {
+		if err := os.Chmod(name, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -212,12 +217,14 @@ func TestOddNames(t *testing.T) {
 		dir := t.TempDir()
 		db := open(t, filepath.Join(dir, name))
 		insertAccount(t, db, "a")
+		addUsage(t, db)
+		wantUsage(t, db, 1)
 		files, err := os.ReadDir(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, f := range files {
-			if !strings.HasPrefix(f.Name(), name) {
+			if !strings.HasPrefix(f.Name(), strings.TrimSuffix(name, ".db")) {
 				t.Errorf("%q made the file %q", name, f.Name())
 			}
 		}

@@ -21,6 +21,13 @@ func (r *recorder) Note(ctx context.Context, change func(context.Context, sqlsto
 	})
 }
 
+// NoteUsage notes the statements of a note of usage.
+func (r *recorder) NoteUsage(ctx context.Context, change func(context.Context, sqlstore.Querier) error) error {
+	return r.engine.NoteUsage(ctx, func(ctx context.Context, tx sqlstore.Querier) error {
+		return change(ctx, noting{tx, r})
+	})
+}
+
 // TestUsagePlans is TestPlans of usage. What is listed of the spans of a series is no table.
 func TestUsagePlans(t *testing.T) {
 	t.Parallel()

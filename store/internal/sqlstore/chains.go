@@ -18,6 +18,9 @@ const (
 	chainEnds = getHead + " UNION ALL " +
 		"SELECT seq, hash, -1, NULL FROM events WHERE tenant = $1 AND seq = (SELECT max(seq) FROM events WHERE tenant = $1)"
 
+	chainWitnesses = "SELECT id FROM data_keys WHERE tenant = $1 UNION ALL " +
+		"SELECT id FROM accounts WHERE tenant = $1 AND created = (SELECT min(created) FROM accounts WHERE tenant = $1)"
+
 	moveHead = "INSERT INTO chains (tenant, seq, hash, since, mac) VALUES ($1, $2, $3, $4, $5) " +
 		"ON CONFLICT (tenant) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, since = excluded.since, mac = excluded.mac"
 )
@@ -38,6 +41,19 @@ func (db *DB) ChainHead(ctx context.Context, tenant string) (gatehouse.ChainHead
 		return gatehouse.ChainHead{}, db.fail("read head of chain", err)
 	}
 	return head, nil
+}
+
+// ChainWitnesses is the method of [gatehouse.ChainStore].
+func (db *DB) ChainWitnesses(ctx context.Context, tenant string) (ids []string, err error) {
+	err = db.read(ctx, chainWitnesses, []any{tenant}, func(r Row) error {
+		c := columnsOf(r)
+		ids = append(ids, c.text())
+		return c.done()
+	})
+	if err != nil {
+		return nil, db.fail("read witnesses of chain", err)
+	}
+	return ids, nil
 }
 
 // head reads the columns of getHead.

@@ -76,6 +76,10 @@ type Engine interface {
 	// be right alone, and never rest on what one before it read.
 	Note(ctx context.Context, change func(ctx context.Context, tx Querier) error) error
 
+	// NoteUsage is Note for the tables of usage (migration 0007), which an engine may keep
+	// beside its database. change speaks of no other table.
+	NoteUsage(ctx context.Context, change func(ctx context.Context, tx Querier) error) error
+
 	// IsUnique reports whether err says that a unique index has such a row already.
 	IsUnique(err error) bool
 

@@ -25,14 +25,30 @@ var ErrNewer = errors.New("the database belongs to a newer version of gatehouse"
 // errApplied ends a step that another process has done meanwhile.
 var errApplied = errors.New("another process has changed the schema")
 
+// Part says which tables a database has.
+type Part int
+
+// The zero Part is a database that has all of them. Otherwise those of usage, which are made
+// by the steps that are called after it, are in one and all others in another.
+const (
+	Whole Part = iota
+	WithoutUsage
+	OnlyUsage
+)
+
+// dropUsage is for databases that had the tables before there were parts: where a name has
+// no database before it, those would be found first.
+const dropUsage = "DROP TABLE IF EXISTS usage_keys; DROP TABLE IF EXISTS usage_tenants; DROP TABLE IF EXISTS usage_schemes; " +
+	"DROP TABLE IF EXISTS usage_sources; DROP TABLE IF EXISTS usage_scopes"
+
 // Migrate brings the tables of db up to this version of the program. types holds what
-// to put in place of the words TEXT, BYTES and PLACE. [ErrNewer].
+// to put in place of the words TEXT, BYTES, PLACE and CLUSTERED. [ErrNewer].
 //
 // Processes that start together must not do a step twice. A step looks for itself
 // inside its own transaction, which is enough where a transaction that may write
 // excludes all others; elsewhere a locker among the options does the rest.
-func Migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, types *strings.Replacer, options ...goose.ProviderOption) error {
-	steps, err := steps(types)
+func Migrate(ctx context.Context, db *sql.DB, part Part, dialect goose.Dialect, types *strings.Replacer, options ...goose.ProviderOption) error {
+	steps, err := steps(part, types)
 	if err != nil {
 		return err
 	}
@@ -50,7 +66,7 @@ func Migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, types *stri
 			return ErrNewer
 		}
 		if has == wants {
-			return nil
+			break
 		}
 		// Whoever is told that a step is done sees a later version the next time, so
 		// this ends.
@@ -58,18 +74,30 @@ func Migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, types *stri
 			return fmt.Errorf("change schema: %w", err)
 		}
 	}
+	if part != WithoutUsage {
+		return nil
+	}
+	if _, err := db.ExecContext(ctx, dropUsage); err != nil {
+		return fmt.Errorf("drop usage: %w", err)
+	}
+	return nil
 }
 
 // after is what a step does besides its text, in the same transaction.
 var after = map[int64]func(context.Context, *sql.Tx) error{5: tagAll}
 
-func steps(types *strings.Replacer) ([]*goose.Migration, error) {
+// steps are those of a part. A step of usage is counted in a database that has none.
+func steps(part Part, types *strings.Replacer) ([]*goose.Migration, error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return nil, fmt.Errorf("list migrations: %w", err)
 	}
 	out := make([]*goose.Migration, 0, len(names))
 	for _, name := range names {
+		usage := strings.HasSuffix(name, "_usage.sql")
+		if part == OnlyUsage && !usage {
+			continue
+		}
 		text, err := migrations.ReadFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("read migration: %w", err)
@@ -79,20 +107,27 @@ func steps(types *strings.Replacer) ([]*goose.Migration, error) {
 			return nil, fmt.Errorf("number of migration: %w", err)
 		}
 		up := types.Replace(string(text))
+		if part == WithoutUsage && usage {
+			up = ""
+		}
 		out = append(out, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			applied := 0
-			err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+goose.DefaultTablename+" WHERE version_id = $1", version).Scan(&applied)
-			if err != nil {
-				return err
-			}
-			if applied > 0 {
-				return errApplied
-			}
-			if _, err = tx.ExecContext(ctx, up); err != nil || after[version] == nil {
-				return err
-			}
-			return after[version](ctx, tx)
+			return step(ctx, tx, version, up)
 		}}, nil))
 	}
 	return out, nil
+}
+
+func step(ctx context.Context, tx *sql.Tx, version int64, up string) error {
+	applied := 0
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+goose.DefaultTablename+" WHERE version_id = $1", version).Scan(&applied)
+	if err != nil {
+		return err
+	}
+	if applied > 0 {
+		return errApplied
+	}
+	if _, err = tx.ExecContext(ctx, up); err != nil || after[version] == nil {
+		return err
+	}
+	return after[version](ctx, tx)
 }

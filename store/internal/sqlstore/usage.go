@@ -53,7 +53,7 @@ func (db *DB) AddUsage(ctx context.Context, b *gatehouse.UsageBatch) error {
 	if len(tenants)+len(schemes)+len(sources)+len(scopes) == 0 {
 		return nil
 	}
-	return db.note(ctx, "add usage", func(ctx context.Context, tx Querier) error {
+	return db.noteUsage(ctx, "add usage", func(ctx context.Context, tx Querier) error {
 		for _, write := range []func() error{
 			func() error { return addToKeys.run(ctx, tx, keys) },
 			func() error { return addSchemes.run(ctx, tx, schemes) },
@@ -74,6 +74,11 @@ func (db *DB) AddUsage(ctx context.Context, b *gatehouse.UsageBatch) error {
 // note runs a change that has no event, and that no promise rests on.
 func (db *DB) note(ctx context.Context, what string, apply func(ctx context.Context, tx Querier) error) error {
 	return db.fail(what, db.engine.Note(ctx, apply))
+}
+
+// noteUsage is note for the tables of usage.
+func (db *DB) noteUsage(ctx context.Context, what string, apply func(ctx context.Context, tx Querier) error) error {
+	return db.fail(what, db.engine.NoteUsage(ctx, apply))
 }
 
 // span is a row of usage_keys, or of usage_tenants without a key.

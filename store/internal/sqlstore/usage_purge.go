@@ -77,7 +77,7 @@ func (db *DB) purgeSpans(ctx context.Context, g gatehouse.Grain, by time.Time) e
 	before := by.Add(-g.Length()).UnixMicro() + 1
 	for range purgeWrites {
 		n := 0
-		err := db.note(ctx, "purge usage", func(ctx context.Context, tx Querier) (err error) {
+		err := db.noteUsage(ctx, "purge usage", func(ctx context.Context, tx Querier) (err error) {
 			n, err = coarsen(ctx, tx, g, before)
 			return err
 		})
@@ -88,7 +88,7 @@ func (db *DB) purgeSpans(ctx context.Context, g gatehouse.Grain, by time.Time) e
 			break
 		}
 	}
-	return db.note(ctx, "purge usage", func(ctx context.Context, tx Querier) error {
+	return db.noteUsage(ctx, "purge usage", func(ctx context.Context, tx Querier) error {
 		_, err := exec(ctx, tx, purgeTenants, int64(g), before, int64(purgeRows))
 		return err
 	})
@@ -134,7 +134,7 @@ func (db *DB) purgeWalk(ctx context.Context, w *walk, before time.Time) error {
 	}
 	for len(old) > 0 {
 		n := min(len(old), purgeRows)
-		err := db.note(ctx, "purge usage", func(ctx context.Context, tx Querier) error {
+		err := db.noteUsage(ctx, "purge usage", func(ctx context.Context, tx Querier) error {
 			for _, key := range old[:n] {
 				if _, err := exec(ctx, tx, w.purge(), append(key, cutoff)...); err != nil {
 					return err

@@ -4,7 +4,8 @@
 -- CLUSTERED is a word as in 0005. How often outcomes came to pass, by spans of time; of keys
 -- only the minutes are written, and moved to hours and days when they are old. A grain
 -- is 1 for minutes, 2 for hours, 3 for days. The time comes before the key: all that is
--- written at one time lies together, and so does what is deleted.
+-- written at one time lies together, and so does what is deleted. On SQLite these tables are
+-- in a file of their own: nothing here refers to another table.
 
 CREATE TABLE usage_keys (
     grain   BIGINT NOT NULL,
