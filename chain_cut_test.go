@@ -36,6 +36,18 @@ func (c *chainDB) person(t *testing.T, tenant, id string, created time.Time) {
 	}
 }
 
+// tell adds the events of making records, and makes none.
+func (c *chainDB) tell(t *testing.T, tenant, verb string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		e := chainEvent(id)
+		e.Tenant, e.Actor.Tenant, e.Verb = tenant, tenant, verb
+		if err := c.AppendEvent(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The end is cut, the head is taken away, and the store goes on.
 func TestCutWithoutHead(t *testing.T) {
 	t.Parallel()
@@ -101,16 +113,12 @@ func TestEmptiedLog(t *testing.T) {
 			check("begun again", "1 to 2: "+gatehouse.FaultUntold)
 			// Who knows the format writes the events that are missed, and cannot sign them.
 			c.raw(t, "DELETE FROM events", "DELETE FROM chains")
-			e := chainEvent("dek-1")
-			e.Tenant = tenant
-			if err := c.AppendEvent(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
+			c.tell(t, tenant, "datakey.create", "dek-1", "dek-2")
+			c.tell(t, tenant, "account.create", "account-1", "account-2", "account-3")
+			check("forged", "")
 			c.raw(t, "DELETE FROM chains")
-			if err := c.AppendEvent(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
-			check("forged", "1: "+gatehouse.FaultUnvouched+"; 1 to 2: "+gatehouse.FaultUntold)
+			c.tell(t, tenant, "key.create", "key-1")
+			check("forged, and gone on", "1 to 5: "+gatehouse.FaultUnvouched)
 		}
 	}
 }

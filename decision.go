@@ -128,13 +128,18 @@ type Decision struct {
 	// Sunset when it stops, or the key expires, if that is near. Zero: no such thing.
 	Deprecated, Sunset time.Time
 
-	// named is the id of the key that the credential named; see [Decision.NamedKey].
-	named string
+	// named is the id of the key that the credential named; see [Decision.NamedKey]. tenant
+	// is whose it is.
+	named, tenant string
 }
 
 // NamedKey is the id of the existing key that the credential named, even where its proof
 // failed; empty: it named none. It is for operators' records only: see KeyKnown.
 func (d *Decision) NamedKey() string { return d.named }
+
+// NamedTenant is the tenant of the key that the credential named; empty: it named none. It is
+// for operators' records only, as NamedKey is.
+func (d *Decision) NamedTenant() string { return d.tenant }
 
 // KeyKnown reports whether the credential named an existing key, even where its
 // proof failed. It is for logs and for a legacy wire contract that tells it; no

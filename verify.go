@@ -39,7 +39,9 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	if err != nil {
 		return Decision{}, err
 	}
-	d.named = named
+	if d.named = named; named != "" {
+		d.tenant = rec.Key.Tenant
+	}
 	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], d.Time)
 	if err != nil {
 		return Decision{}, err

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,30 @@ func TestVerifyFile(t *testing.T) {
 	for name, text := range map[string]string{"no JSON": "hello", "another kind": `{"kid":"k"}`, "broken off": lines(t, log(2))[:700]} {
 		if got := command("", nil, "audit", "verify", "--file", file(t, 0o600, text)); got.code != exitFailed || !strings.Contains(got.err, "event ") || got.out != "" {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Where the signature does not vouch for all events, the check says so in a sentence.
+func TestVerifySince(t *testing.T) {
+	t.Parallel()
+	const fault = `"faults":[{"seq":1,"to":12,"problem":"not vouched for"}]`
+	for answer, row := range map[string]struct {
+		code       int
+		cell, said string
+	}{
+		`{"sound":true,"events":14,"seq":14,"hash":"ab"}`:                           {exitDone, "-", ""},
+		`{"sound":true,"events":14,"seq":14,"hash":"ab","since":1}`:                 {exitDone, "1", ""},
+		`{"sound":true,"events":14,"seq":14,"hash":"ab","since":13}`:                {exitDone, "13", "vouches for the events from 13 on."},
+		`{"sound":false,"events":14,"seq":14,"hash":"ab","since":13,` + fault + `}`: {exitFailed, "13", "1 to 12: not vouched for"},
+	} {
+		s := stub(t, 200, answer)
+		for format, want := range map[string]string{"table": " ab +" + row.cell + " *\n", "json": `"since":` + row.cell + `\b`, "yaml": "since: " + row.cell + "\n"} {
+			got := command("", withToken, "--server", s.URL, "--format", format, "audit", "verify")
+			there := row.cell != "-" || format == "table"
+			if got.code != row.code || regexp.MustCompile(want).MatchString(got.out) != there || !strings.Contains(got.err, row.said) || (row.said == "") != (got.err == "") {
+				t.Errorf("%s as %s: %+v", answer, format, got)
+			}
 		}
 	}
 }

@@ -68,7 +68,8 @@ func prepare(path string) error {
 // Close gives the directory back.
 func (d *Dir) Close() error { return d.lock.Close() }
 
-// Database is the path of the SQLite database.
+// Database is the path of the SQLite database. Usage has one of its own beside it,
+// gatehouse-usage.db.
 func (d *Dir) Database() string { return filepath.Join(d.path, "gatehouse.db") }
 
 // Keyring reads the keyring of the directory. It makes a new one only for a store that

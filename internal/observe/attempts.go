@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -150,7 +151,7 @@ func (w *window) admit(now time.Time, most int64) bool {
 
 func (a *Attempts) attempt(r *gatehouse.Request, d *gatehouse.Decision) gatehouse.Attempt {
 	// Copied, so that the record and the request are not kept with them.
-	out := gatehouse.Attempt{Time: d.Time, Tenant: a.tenant, Scheme: d.Scheme, KeyID: strings.Clone(keyOf(d)), Peer: r.Peer, Outcome: d.Reason.Code()}
+	out := gatehouse.Attempt{Time: d.Time, Tenant: strings.Clone(cmp.Or(d.NamedTenant(), r.Tenant, a.tenant)), Scheme: d.Scheme, KeyID: strings.Clone(keyOf(d)), Peer: r.Peer, Outcome: d.Reason.Code()}
 	if d.Granted {
 		out.Outcome = outcomeGranted
 	}

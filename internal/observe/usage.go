@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/maphash"
@@ -84,15 +85,12 @@ func (u *Usage) Observe(r *gatehouse.Request, d *gatehouse.Decision, err error, 
 	if err != nil {
 		return
 	}
-	n, tenant := name{keyID: keyOf(d)}, r.Tenant
-	if tenant == "" {
-		tenant = u.tenant
+	n, tenant := name{keyID: keyOf(d)}, cmp.Or(d.NamedTenant(), r.Tenant, u.tenant)
+	if d.Key != nil {
+		tenant = d.Key.Tenant
 	}
 	hash := uint64(0)
 	switch {
-	case d.Key != nil:
-		tenant = d.Key.Tenant
-		hash = maphash.String(u.seed, n.keyID)
 	case n.keyID != "":
 		hash = maphash.String(u.seed, n.keyID)
 	default:

@@ -154,8 +154,10 @@ func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
 	}
 	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
 		if p.Role != nil && *p.Role != a.Role {
-			if err := c.mayGiveRole(*p.Role); err != nil {
-				return err
+			for _, role := range []string{*p.Role, a.Role} { // to take one away is as much
+				if err := c.mayGiveRole(role); err != nil {
+					return err
+				}
 			}
 		}
 		if p.Role != nil || p.Level != nil {
@@ -199,7 +201,7 @@ func (h *Handler) resetOTP(ctx context.Context, c *caller, in *AccountPath) (*ac
 func (c *caller) changeAccount(ctx context.Context, ref string, change func(*account.Account) error) (*accountAnswer, error) {
 	a, err := c.find(ctx, ref)
 	if err == nil {
-		err = c.mayTouch(&a)
+		err = c.mayTouch(ctx, &a)
 	}
 	if err == nil {
 		err = change(&a)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/internal/rest"
 )
 
 // events reads a page of the audit log.
@@ -145,5 +146,42 @@ func TestVerifyChain(t *testing.T) {
 	}
 	if other := chain("shop", ""); !other.Sound || other.Events == 0 {
 		t.Errorf("another tenant's: %+v", other)
+	}
+}
+
+// A key that comes to a database that is there, as an update brings it, vouches for what is
+// written from then on: the events before must go through what was noted.
+func TestVerifySignedChain(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	_, k := h.keyOf("", "auditor@example.com", "superadmin", "audit:read")
+	before := h.events("limit=1").Events[0]
+	key := []byte("a key of thirty-two bytes, say..")
+	h.store.SignChain(key)
+	h.serve(rest.Config{ChainKey: key})
+	h.other()
+	last := h.events("limit=1").Events[0]
+	for what, row := range map[string]struct {
+		noted  api.VerifyChain
+		faults []api.ChainFault
+	}{
+		"nothing":          {api.VerifyChain{}, []api.ChainFault{{Seq: 1, To: before.Seq, Problem: gatehouse.FaultUnvouched}}},
+		"the last of them": {api.VerifyChain{Seq: before.Seq, Hash: before.Hash}, nil},
+		"the last":         {api.VerifyChain{Seq: last.Seq, Hash: last.Hash}, nil},
+	} {
+		body, err := json.Marshal(row.noted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := h.call(k.Token, "POST /v1/audit/verify", string(body))
+		var got api.Chain
+		if err := json.Unmarshal([]byte(r.body), &got); err != nil || r.status != 200 {
+			t.Fatalf("%s: %d %s", what, r.status, r.body)
+		}
+		want := api.Chain{Sound: row.faults == nil, Events: last.Seq, Seq: last.Seq, Hash: last.Hash, Since: last.Seq, Faults: row.faults}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s was noted (-want +got):\n%s", what, diff)
+		}
 	}
 }

@@ -84,13 +84,23 @@ func (c *caller) find(ctx context.Context, ref string) (account.Account, error) 
 }
 
 // mayTouch refuses what would let a caller speak for somebody with more than it: what
-// belongs to a superadministrator is changed by superadministrators and the operator.
-// gatehouse.ErrForbidden.
-func (c *caller) mayTouch(a *account.Account) error {
-	if a.Role == roleSuperadmin && !c.superadmin() && a.ID != c.principal() {
+// belongs to a superadministrator, service accounts too, is changed by superadministrators
+// and the operator. gatehouse.ErrForbidden.
+func (c *caller) mayTouch(ctx context.Context, a *account.Account) error {
+	if c.superadmin() || a.ID == c.principal() || a.Owner != "" && a.Owner == c.principal() {
+		return nil
+	}
+	if a.Role == roleSuperadmin {
 		return gatehouse.ErrForbidden
 	}
-	return nil
+	if a.Owner == "" {
+		return nil
+	}
+	owner, err := c.directory.Account(ctx, account.ByID, a.Owner)
+	if err == nil && owner.Role == roleSuperadmin {
+		err = gatehouse.ErrForbidden
+	}
+	return err
 }
 
 // TenantField is the header field by which a caller at the admin socket names the tenant it
@@ -211,6 +221,10 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, rt *route, c *ca
 	if no := rt.forbids(c); no != nil {
 		h.recordDenied(r.Context(), rt, c, no.Code)
 		h.fail(w, r, no)
+		return
+	}
+	if err := h.slowly(r, rt, c); err != nil {
+		h.fail(w, r, err)
 		return
 	}
 	next(w, c.in(r))

@@ -19,6 +19,31 @@ const VerbDenied = "api.denied"
 // deniedLimit is how many such events one caller can leave: it must not fill the log.
 var deniedLimit = []gatehouse.Limit{{Name: "denied", Count: 10, Period: time.Minute, Burst: 10}}
 
+// How much one principal may change in a minute, with all its keys and sessions together. What
+// is changed leaves rows behind that nobody deletes soon: events, receipts, counters of limits.
+var (
+	ownWrites   = []gatehouse.Limit{{Name: "writes", Count: 300, Period: time.Minute}}
+	otherWrites = []gatehouse.Limit{{Name: "writes", Count: 6000, Period: time.Minute}}
+)
+
+var errTooFast = &refusal{Status: http.StatusTooManyRequests, Code: gatehouse.ReasonRateLimited.Code(), Title: "Too many changes in a minute; wait"}
+
+// slowly refuses changes that come too fast. The operator is not bound, nor is who only asks.
+func (h *Handler) slowly(r *http.Request, rt *route, c *caller) error {
+	if rt.Method == http.MethodGet || rt.Repeat == repeatFresh || c.operator() {
+		return nil
+	}
+	most := ownWrites
+	if c.everyone() {
+		most = otherWrites
+	}
+	ok, _, err := h.c.Limiter.Take(r.Context(), "api.write/"+c.actor.Tenant+"/"+c.principal(), most)
+	if err == nil && !ok {
+		return errTooFast
+	}
+	return err
+}
+
 // recordDenied writes down that a caller who is known tried what it may not.
 func (h *Handler) recordDenied(ctx context.Context, rt *route, c *caller, reason string) {
 	who := "api.denied/" + c.actor.Tenant + "/" + c.actor.Kind.String() + "/" + c.actor.ID

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/internal/rest"
 )
 
@@ -193,3 +195,121 @@ func codeOf(t *testing.T, uri string, at time.Time) string {
 	}
 	return account.TOTPCode(secret, account.TOTPStep(at))
 }
+
+// A body that two readers could read in two ways is refused, and one that costs many times
+// its length.
+func TestPlainJSON(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	many := strings.Repeat("{},", 1500) + "{}"
+	for name, row := range map[string]struct{ line, body, code string }{
+		"another case":        {"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"Scopes":["read"]}`, "invalid"},
+		"twice":               {"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"scopes":[],"scopes":["read"]}`, "invalid"},
+		"twice in two cases":  {"POST /v1/verify/batch", `{"checks":[],"CHECKS":[{}]}`, "invalid"},
+		"a letter like an s":  {"POST /v1/verify/batch", `{"checks":[],"check\u017f":[{}]}`, "invalid"},
+		"too many checks":     {"POST /v1/verify/batch", `{"checks":[` + strings.Repeat("{},", 100) + `{}]}`, "invalid"},
+		"far too many checks": {"POST /v1/verify/batch", `{"checks":[` + many + `]}`, "invalid"},
+		"too many fields":     {"POST /v1/verify", `{"headers":{"a":[` + strings.Repeat(`"",`, 1500) + `""]}}`, "invalid"},
+		"too deep":            {"POST /v1/verify", strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20), "invalid"},
+	} {
+		if r := h.send(row.line, row.body); r.code(t) != row.code || strings.Contains(r.body, "read\"") {
+			t.Errorf("%s: %d %s", name, r.status, r.body)
+		}
+	}
+	if r := h.send("POST /v1/verify/batch", `{"checks":[`+strings.Repeat("{},", 99)+`{}]}`); r.status != 200 {
+		t.Errorf("100 checks: %d %s", r.status, r.body)
+	}
+}
+
+// The year 1 is no expiry, and no endless key either.
+func TestYearOne(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	k := h.key("bearer")
+	for _, text := range []string{"0001-01-01T00:00:00Z", "0001-01-01T00:00:00.0000001Z"} {
+		h.refused("POST /v1/keys", `{"owner":"`+owner+`","schemes":["bearer"],"expires":"`+text+`"}`, 422, "invalid")
+		h.refused("PATCH /v1/keys/"+k.ID, `{"expires":"`+text+`"}`, 422, "invalid")
+	}
+}
+
+// What belongs to a superadministrator is nobody else's to change, through its service
+// accounts neither; and an administrator takes no administrator's role away.
+func TestMightyServiceAccounts(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.keyOf("", "boss@example.com", "superadmin")
+	_, admin := h.keyOf("", "admin@example.com", "admin", manageAll()...)
+	h.keyOf("", "other@example.com", "admin")
+	var robot api.Account
+	if r := h.send("POST /v1/service-accounts", `{"name":"robot1","owner":"boss@example.com"}`); json.Unmarshal([]byte(r.body), &robot) != nil || r.status != 201 {
+		t.Fatal(r.body)
+	}
+	for line, body := range map[string]string{
+		"POST /v1/keys": `{"owner":"` + robot.UID + `","schemes":["bearer"]}`,
+		"POST /v1/accounts/" + robot.UID + "/state": `{"state":"disabled"}`,
+		"PATCH /v1/accounts/other@example.com":      `{"role":"member"}`,
+	} {
+		if r := h.call(admin.Token, line, body); r.status != 403 {
+			t.Errorf("%s: %d %s", line, r.status, r.body)
+		}
+	}
+}
+
+// Changes of one principal come no faster than its measure.
+func TestWritesAreMeasured(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, k := h.keyOf("", "bob@example.com", "member", "keys:update", "keys:read")
+	refused := 0
+	for range 320 {
+		switch r := h.call(k.Token, "POST /v1/keys/"+k.ID+"/enable", ""); r.status {
+		case 200:
+		case 429:
+			refused++
+		default:
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+	}
+	if refused < 1 || refused > 20 {
+		t.Errorf("%d of 320 were refused", refused)
+	}
+	if r := h.call(k.Token, "GET /v1/keys", ""); r.status != 200 {
+		t.Errorf("reading: %d", r.status)
+	}
+}
+
+// A secret that nobody heard of is told to who may have it still.
+func TestSecretOfTheDemoted(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.keyOf("", "bob@example.com", "member")
+	admins, k := h.keyOf("", "admin@example.com", "admin", manageAll()...)
+	const once = "Idempotency-Key: once"
+	body := `{"owner":"bob@example.com","schemes":["bearer"]}`
+	gone := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/keys", strings.NewReader(body))
+	gone.Header.Set("Authorization", "Bearer "+k.Token)
+	gone.Header.Set("Content-Type", "application/json")
+	gone.Header.Set("Idempotency-Key", "once")
+	h.public.ServeHTTP(&deaf{header: http.Header{}}, gone)
+	if r := h.send("PATCH /v1/accounts/"+admins.UID, `{"role":"member"}`); r.status != 200 {
+		t.Fatal(r.body)
+	}
+	if r := h.call(k.Token, "POST /v1/keys", body, once); strings.Contains(r.body, `"token":"gh`) {
+		t.Errorf("told the demoted: %d %s", r.status, r.body)
+	}
+	if r := h.send("PATCH /v1/accounts/"+admins.UID, `{"role":"admin"}`); r.status != 200 {
+		t.Fatal(r.body)
+	}
+	if r := h.call(k.Token, "POST /v1/keys", body, once); r.status != 201 || !strings.Contains(r.body, `"token":"gh`) {
+		t.Errorf("not told who may know: %d %s", r.status, r.body)
+	}
+}
+
+// deaf is a client that is gone.
+type deaf struct{ header http.Header }
+
+func (d *deaf) Header() http.Header     { return d.header }
+func (*deaf) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (*deaf) WriteHeader(int)           {}

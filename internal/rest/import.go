@@ -105,11 +105,24 @@ func foreignKey(in *api.Import, k *api.ImportKey, ids, problems map[string]strin
 	if err != nil {
 		return gatehouse.Foreign{}, err.Error()
 	}
+	expires, err := timeIn("expires", k.Expires)
+	if err != nil {
+		return gatehouse.Foreign{}, err.Error()
+	}
+	var created, used time.Time // in another system, the year 1 may stand for never
+	set(&created, k.Created)
+	set(&used, k.LastUsed)
 	return gatehouse.Foreign{
 		ID: k.ID, Principal: id, Scheme: in.Scheme, Name: k.Name, Prefix: k.Prefix, Scopes: scopes,
 		Secret: gatehouse.NewSecret(k.Secret), Hash: k.Hash, HashName: k.HashName,
-		Created: timeIn(k.Created), LastUsed: timeIn(k.LastUsed), Expires: timeIn(k.Expires), Unused: unused,
+		Created: created, LastUsed: used, Expires: expires, Unused: unused,
 	}, ""
+}
+
+func set(to, from *time.Time) {
+	if from != nil {
+		*to = *from
+	}
 }
 
 // importLabel is the private label of an account that an import has made. Its value is the
@@ -126,7 +139,8 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 	a, err := c.find(ctx, o.Email)
 	if err == nil {
 		// Whatever it was when its import made it.
-		if a.Role != ordinaryRole || c.mayTouch(&a) != nil {
+		if a.Role != ordinaryRole || c.mayTouch(ctx, &a) != nil {
+			out.Existing = append(out.Existing, o.Email)
 			return "", &gatehouse.InvalidError{Field: "account", Problem: "there is one with a role of its own"}
 		}
 		if origin := labelOf(&a); origin != "" && origin == o.Origin {

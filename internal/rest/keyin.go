@@ -16,7 +16,13 @@ import (
 func newKey(in *api.NewKey, principal string) (n gatehouse.NewKey, err error) {
 	n = gatehouse.NewKey{
 		Principal: principal, Name: in.Name, Prefix: in.Prefix, Schemes: in.Schemes, Methods: in.Methods, Paths: in.Paths, Signed: in.Signed,
-		Metadata: in.Metadata, PublicKey: in.PublicKey, NotBefore: timeIn(in.NotBefore), Expires: timeIn(in.Expires),
+		Metadata: in.Metadata, PublicKey: in.PublicKey,
+	}
+	if n.NotBefore, err = timeIn("not_before", in.NotBefore); err != nil {
+		return n, err
+	}
+	if n.Expires, err = timeIn("expires", in.Expires); err != nil {
+		return n, err
 	}
 	if n.Scopes, err = gatehouse.ParseScopes(in.Scopes); err != nil {
 		return n, err
@@ -72,17 +78,25 @@ func boundIn(field, text string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil || t.IsZero() {
+	if err != nil || none(t) {
 		return time.Time{}, &gatehouse.InvalidError{Field: field, Problem: `is neither a time as of RFC 3339 nor "never"`}
 	}
 	return t, nil
 }
 
-func timeIn(t *time.Time) time.Time {
+// none reports whether a time would read as none where it is kept: the first microsecond of
+// the year 1, which other systems write for "never set".
+func none(t time.Time) bool { return time.UnixMicro(t.UnixMicro()).IsZero() }
+
+// timeIn reads a time that may be absent.
+func timeIn(field string, t *time.Time) (time.Time, error) {
 	if t == nil {
-		return time.Time{}
+		return time.Time{}, nil
 	}
-	return *t
+	if none(*t) {
+		return time.Time{}, &gatehouse.InvalidError{Field: field, Problem: "is the year 1: leave it out for none"}
+	}
+	return *t, nil
 }
 
 // seconds reads a duration from a field.

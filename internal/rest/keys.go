@@ -65,7 +65,7 @@ func (h *Handler) createKey(ctx context.Context, c *caller, in *struct{ Body api
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayTouch(&owner); err != nil {
+	if err := c.mayTouch(ctx, &owner); err != nil {
 		return nil, err
 	}
 	n, err := newKey(&in.Body, owner.ID)
@@ -171,7 +171,7 @@ func (h *Handler) mayChange(ctx context.Context, c *caller, kid string) error {
 	if err != nil {
 		return err
 	}
-	return c.mayTouch(&owner)
+	return c.mayTouch(ctx, &owner)
 }
 
 // change makes a change that takes nothing but the key's id.

@@ -63,7 +63,7 @@ func (h *Handler) revokeKeys(ctx context.Context, c *caller, in *struct{ Body ap
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayTouch(&owner); err != nil {
+	if err := c.mayTouch(ctx, &owner); err != nil {
 		return nil, err
 	}
 	n, err := h.c.Authority.RevokeAll(ctx, c.actor, owner.ID, in.Body.Scheme)

@@ -134,7 +134,7 @@ func (h *Handler) first(w http.ResponseWriter, r *http.Request, rt *route, once 
 		h.repeat(w, r, rt, once, &receipt)
 		return
 	}
-	if held.status < 300 && !c.nothing {
+	if held.status < 300 && !c.nothing && h.happened(r.Context(), rt, c, once) {
 		h.keep(r.Context(), rt, &gatehouse.Receipt{
 			Tenant: c.actor.Tenant, ID: once.ID, Request: once.Request, Status: held.status, Answer: held.body.Bytes(), Created: time.Now().UTC(),
 		})
@@ -142,6 +142,16 @@ func (h *Handler) first(w http.ResponseWriter, r *http.Request, rt *route, once 
 	if deliver(w, r, held.status, held.body.Bytes()) && held.status < 300 && rt.Secret {
 		h.forget(r.Context(), c.actor.Tenant, once.ID)
 	}
+}
+
+// happened reports whether there is something to keep an answer for: a change that found
+// nothing to do finds nothing again.
+func (h *Handler) happened(ctx context.Context, rt *route, c *caller, once *gatehouse.Once) bool {
+	if rt.Repeat != repeatChange {
+		return true
+	}
+	_, err := h.c.Receipts.Receipt(ctx, c.actor.Tenant, once.ID)
+	return err == nil
 }
 
 // repeat answers what was done before.
@@ -204,10 +214,17 @@ func (h *Handler) keep(ctx context.Context, rt *route, receipt *gatehouse.Receip
 	}
 }
 
-// withSecret is the kept answer, with the secret where nobody has read it yet.
+// withSecret is the kept answer, with the secret where nobody has read it yet and the caller
+// may still have it.
 func (h *Handler) withSecret(ctx context.Context, rt *route, receipt *gatehouse.Receipt) (body []byte, has bool, err error) {
 	if !rt.Secret {
 		return receipt.Answer, false, nil
+	}
+	if err := h.mayChange(ctx, callerOf(ctx), receipt.Subject); err != nil {
+		if errors.Is(err, gatehouse.ErrNotFound) || errors.Is(err, gatehouse.ErrForbidden) {
+			err = nil
+		}
+		return receipt.Answer, false, err
 	}
 	secret, token, err := h.c.Authority.Unread(ctx, receipt)
 	if err != nil || secret.Empty() {

@@ -105,6 +105,10 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 			h.fail(w, r, &gatehouse.InvalidError{Field: "body", Problem: "is not expected here"})
 			return
 		}
+		if err := plainJSON(body); err != nil {
+			h.fail(w, r, err)
+			return
+		}
 		if m.Timeout > small.Timeout {
 			patient(w, m.Timeout)
 		}

@@ -39,7 +39,7 @@ func (h *Handler) createServiceAccount(ctx context.Context, c *caller, in *struc
 	if in.Body.Owner != "" {
 		owner, err := c.find(ctx, in.Body.Owner)
 		if err == nil {
-			err = c.mayTouch(&owner)
+			err = c.mayTouch(ctx, &owner)
 		}
 		if err != nil {
 			return nil, err

@@ -51,9 +51,15 @@ func (h *Handler) verify(ctx context.Context, c *caller, in *struct{ Body api.Ch
 	return &decisionOut{Body: d}, err
 }
 
+// maxChecks is how many decisions one call asks for.
+const maxChecks = 100
+
 type decisionsOut struct{ Body api.Decisions }
 
 func (h *Handler) verifyBatch(ctx context.Context, c *caller, in *struct{ Body api.Checks }) (*decisionsOut, error) {
+	if len(in.Body.Checks) > maxChecks {
+		return nil, &gatehouse.InvalidError{Field: "checks", Problem: "more than 100"}
+	}
 	out := &decisionsOut{Body: api.Decisions{Decisions: []api.Decision{}}}
 	for i := range in.Body.Checks {
 		d, err := h.decide(ctx, c, &in.Body.Checks[i])

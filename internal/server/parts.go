@@ -80,14 +80,9 @@ const keepDead = 24 * time.Hour
 // keepAttempts is how long attempts are kept.
 const keepAttempts = 90 * 24 * time.Hour
 
-// keepReceipts is how long the answer to an Idempotency-Key is remembered.
-const keepReceipts = 24 * time.Hour
-
-// purge deletes sessions and tickets that have long expired, and attempts and receipts of
-// long ago.
+// purge deletes sessions and tickets that have long expired, and attempts of long ago.
 func (p *parts) purge(ctx context.Context, now time.Time) error {
-	return errors.Join(p.store.PurgeExpired(ctx, now.Add(-keepDead)), p.store.PurgeAttempts(ctx, now.Add(-keepAttempts)),
-		p.store.PurgeReceipts(ctx, now.Add(-keepReceipts)))
+	return errors.Join(p.store.PurgeExpired(ctx, now.Add(-keepDead)), p.store.PurgeAttempts(ctx, now.Add(-keepAttempts)))
 }
 
 // assemble opens the store, the keyring and everything on top. Where it fails, it

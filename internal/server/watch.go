@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -55,10 +56,16 @@ func (p *process) flushUsage(ctx context.Context) {
 // usageRetention is how long usage is kept.
 var usageRetention = gatehouse.UsageRetention{Minutes: 2 * 24 * time.Hour, Hours: 32 * 24 * time.Hour, Days: 400 * 24 * time.Hour, Sources: 90 * 24 * time.Hour}
 
-// purgeUsage moves usage to coarser spans as it ages, and deletes what is old.
+// keepReceipts is how long the answer to an Idempotency-Key is remembered.
+const keepReceipts = 24 * time.Hour
+
+// purgeUsage moves usage to coarser spans as it ages, and deletes what is old of it, and of
+// receipts: both may come by the thousand in a minute.
 func (p *process) purgeUsage(ctx context.Context) {
-	if err := p.store.PurgeUsage(ctx, time.Now(), usageRetention); err != nil && ctx.Err() == nil {
-		p.log.Warn("usage not purged", "error", err)
+	now := time.Now()
+	err := errors.Join(p.store.PurgeUsage(ctx, now, usageRetention), p.store.PurgeReceipts(ctx, now.Add(-keepReceipts)))
+	if err != nil && ctx.Err() == nil {
+		p.log.Warn("usage and receipts not purged", "error", err)
 	}
 }
 
