@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -107,10 +109,9 @@ func (c *auditExport) Run(e *env, cl *client.Client) error {
 // export writes events.
 func export(out io.Writer, events iter.Seq2[api.Event, error]) (n int, err error) {
 	w := bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
 	for ev, err := range events {
 		if err == nil {
-			err = enc.Encode(&ev)
+			err = writeEvent(w, &ev)
 		}
 		if err != nil {
 			return n, errors.Join(fmt.Errorf("export events: %w", err), w.Flush())
@@ -121,6 +122,15 @@ func export(out io.Writer, events iter.Seq2[api.Event, error]) (n int, err error
 		return n, fmt.Errorf("export events: %w", err)
 	}
 	return n, nil
+}
+
+func writeEvent(w *bufio.Writer, ev *api.Event) error {
+	line, err := toJSON(ev)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(line, '\n'))
+	return err
 }
 
 type auditVerify struct {
@@ -173,37 +183,72 @@ func (e *env) chain(c api.Chain, err error) error {
 	return errors.New(text)
 }
 
+// faultLine is what is wrong with a line that readEvent reads, but another reader of the file
+// may read otherwise.
+const faultLine = "the line is not as it was exported"
+
+// lineFaultsMost is how many of them are kept.
+const lineFaultsMost = 100
+
 // verifyFile checks the events of a file.
-func verifyFile(path string, noted gatehouse.ChainPoint) (api.Chain, error) {
+func verifyFile(path string, noted gatehouse.ChainPoint) (out api.Chain, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return api.Chain{}, fmt.Errorf("read events: %w", err)
+		return out, fmt.Errorf("read events: %w", err)
 	}
 	defer func() { _ = f.Close() }()
 	chain := gatehouse.Chain{Noted: noted}
-	d := json.NewDecoder(bufio.NewReader(f))
-	d.DisallowUnknownFields()
+	lines := bufio.NewReader(f)
 	for n := 1; ; n++ {
-		var ev api.Event
-		err := d.Decode(&ev)
-		if errors.Is(err, io.EOF) {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			break
 		}
-		if err != nil {
-			return api.Chain{}, fmt.Errorf("read events: %s: event %d: %w", path, n, err)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return api.Chain{}, fmt.Errorf("read events: %w", err)
 		}
-		chain.Add(eventOf(&ev))
+		ev, exact, err := readEvent(line)
+		if err != nil {
+			return api.Chain{}, fmt.Errorf("read events: %s: line %d: %w", path, n, err)
+		}
+		if !exact && len(out.Faults) < lineFaultsMost {
+			out.Faults = append(out.Faults, api.ChainFault{Seq: ev.Seq, To: ev.Seq, Problem: fmt.Sprintf("%s (line %d)", faultLine, n)})
+		}
+		chain.Add(ev)
 	}
 	chain.End(nil, nil)
-	out := api.Chain{Sound: chain.Sound(), Events: chain.Events, Seq: chain.Last.Seq, Hash: hex.EncodeToString(chain.Last.Hash)}
+	out.Sound = chain.Sound() && len(out.Faults) == 0
+	out.Events, out.Seq, out.Hash = chain.Events, chain.Last.Seq, hex.EncodeToString(chain.Last.Hash)
 	for _, f := range chain.Faults {
 		out.Faults = append(out.Faults, api.ChainFault(f))
 	}
 	return out, nil
 }
 
-// eventOf is the event as it was hashed. What cannot be read from the wire is left out, so
-// that the hash does not fit.
+// readEvent reads a line of an export. It is exact where the event, written again, gives the
+// same bytes but for the line end: the hash covers what was read, and JSON may say more than
+// one reader takes from it.
+func readEvent(line []byte) (ev *gatehouse.Event, exact bool, err error) {
+	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+	var in api.Event
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return nil, false, err
+	}
+	ev = eventOf(&in)
+	// Each text that was read into something else, as that is written.
+	in.Time = time.UnixMicro(ev.Time.UnixMicro()).UTC()
+	in.Actor, in.Outcome = ev.Actor.Kind.String(), ev.Outcome.String()
+	in.Prev, in.Hash = hex.EncodeToString(ev.Prev), hex.EncodeToString(ev.Hash)
+	if in.Address = ""; ev.Actor.Address.IsValid() {
+		in.Address = ev.Actor.Address.String()
+	}
+	again, err := toJSON(&in)
+	return ev, bytes.Equal(line, again), err
+}
+
+// eventOf is the event as it was hashed. What cannot be read from the wire is left out.
 func eventOf(ev *api.Event) *gatehouse.Event {
 	address, _ := netip.ParseAddr(ev.Address)
 	prev, _ := hex.DecodeString(ev.Prev)

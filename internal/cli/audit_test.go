@@ -122,10 +122,85 @@ func TestVerifyFile(t *testing.T) {
 			t.Errorf("%s: %+v, want %d with %q", name, got, row.code, row.err)
 		}
 	}
-	for name, text := range map[string]string{"no JSON": "hello", "another kind": `{"kid":"k"}`, "broken off": lines(t, log(2))[:700]} {
-		if got := command("", nil, "audit", "verify", "--file", file(t, 0o600, text)); got.code != exitFailed || !strings.Contains(got.err, "event ") || got.out != "" {
+	for name, text := range map[string]string{"no JSON": "hello", "another kind": `{"kid":"k"}`, "broken off": lines(t, log(2))[:700], "a blank line": "\n" + lines(t, log(1)), "a seq of two kinds": strings.Replace(lines(t, log(1)), `"seq":1`, `"seq":"1"`, 1)} {
+		if got := command("", nil, "audit", "verify", "--file", file(t, 0o600, text)); got.code != exitFailed || !strings.Contains(got.err, ": line ") || got.out != "" {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// A line that another reader may take otherwise is a fault, also where the hash fits what
+// this one takes from it.
+func TestVerifyFileExact(t *testing.T) {
+	t.Parallel()
+	events := log(3)
+	events[1] = api.Event{Seq: 2, Time: events[1].Time, Tenant: "t", Actor: "system", Verb: "system.start", Subject: "v1", Outcome: "succeeded", Prev: events[0].Hash}
+	for i := 1; i < 3; i++ {
+		events[i].Prev = events[i-1].Hash
+		events[i].Hash = hex.EncodeToString(eventOf(&events[i]).ChainHash())
+	}
+	sound := lines(t, events)
+	first, last, hash := strings.Split(sound, "\n")[0], strings.Split(sound, "\n")[2], events[2].Hash
+	for name, row := range map[string]struct{ old, new, fault string }{
+		"as it was exported":          {"", "", ""},
+		"without the last line end":   {last + "\n", last, ""},
+		"with line ends of two bytes": {"\n", "\r\n", ""},
+
+		"address that is none":         {`"verb":"system`, `"address":"mallory from 10.0.0.1","verb":"system`, "2"},
+		"prev that is none":            {first, strings.Replace(first, `"hash":`, `"prev":"none","hash":`, 1), "1"},
+		"address in another form":      {`2001:db8::1","user_agent":"curl/8 \u003cx\u003e","verb":"key.create","subject":"k3`, `2001:DB8::1","user_agent":"curl/8 \u003cx\u003e","verb":"key.create","subject":"k3`, "3"},
+		"hash in another form":         {`"hash":"` + hash, `"hash":"` + strings.ToUpper(hash), "3"},
+		"member twice":                 {`{"seq":2`, `{"verb":"key.revoke","seq":2`, "2"},
+		"member twice, one of nothing": {`"subject":"v1"`, `"subject":"v1","subject":null`, "2"},
+		"member in another case":       {`"verb":"system`, `"Verb":"system`, "2"},
+		"member in two cases":          {`{"seq":2`, `{"Subject":"v9","seq":2`, "2"},
+		"member that is empty":         {`"subject":"v1"`, `"subject":"v1","changes":[]`, "2"},
+		"member of a change twice":     {last, strings.Replace(last, `{"field":`, `{"field":"g","field":`, 1), "3"},
+		"members in another order":     {`"verb":"system.start","subject":"v1"`, `"subject":"v1","verb":"system.start"`, "2"},
+		"blank":                        {`{"seq":2`, `{ "seq":2`, "2"},
+		"text behind the event":        {last, last + ` "verb":"key.revoke"`, "3"},
+		"time to the nanosecond":       {first, strings.Replace(first, "00.123456Z", "00.123456789Z", 1), "1"},
+		"time in another zone":         {first, strings.Replace(first, "01T00:00:00.123456Z", "01T01:00:00.123456+01:00", 1), "1"},
+		"character raw":                {last, strings.Replace(last, `\u2028`, "\u2028", 1), "3"},
+		"character escaped":            {`"v1"`, `"\u0076\u0031"`, "2"},
+	} {
+		text := strings.ReplaceAll(sound, row.old, row.new)
+		if (text == sound) != (row.old == "") {
+			t.Fatalf("%s: the edit does not fit", name)
+		}
+		got := command("", nil, "audit", "verify", "--format", "json", "--file", file(t, 0o600, text))
+		want, code := "", exitDone
+		if row.fault != "" {
+			want, code = "gatehouse: the chain is not sound:\n"+row.fault+": the line is not as it was exported (line "+row.fault+")\n", exitFailed
+		}
+		if got.code != code || got.err != want || !strings.Contains(got.out, fmt.Sprintf(`{"sound":%v,"events":3,"seq":3,"hash":%q`, code == exitDone, hash)) {
+			t.Errorf("%s: %+v, want %q", name, got, want)
+		}
+	}
+	// Two events on a line: the second is not read.
+	got := command("", nil, "audit", "verify", "--file", file(t, 0o600, strings.Replace(sound, "\n", "", 1)))
+	if want := "\n1: the line is not as it was exported (line 1)\n2: missing\n"; got.code != exitFailed || !strings.HasSuffix(got.err, want) {
+		t.Errorf("two events on a line: %+v", got)
+	}
+	// An unsound line for each of many events.
+	got = command("", nil, "audit", "verify", "--format", "json", "--file", file(t, 0o600, strings.ReplaceAll(lines(t, log(300)), `{"seq"`, `{ "seq"`)))
+	if n := strings.Count(got.err, "\n"); got.code != exitFailed || n != 1+lineFaultsMost {
+		t.Errorf("300 faults: %d lines, %+v", n, got)
+	}
+}
+
+// What a stranger sent as a user agent goes through an export and its check.
+func TestExportHostile(t *testing.T) {
+	t.Parallel()
+	events := log(1)
+	events[0].UserAgent = hostile
+	events[0].Hash = hex.EncodeToString(eventOf(&events[0]).ChainHash())
+	var out strings.Builder
+	if _, err := export(&out, each(events)); err != nil || strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && unprintable(r) }) {
+		t.Errorf("%q, %v", out.String(), err)
+	}
+	if got := command("", nil, "audit", "verify", "--file", file(t, 0o600, out.String())); got.code != exitDone || got.err != "" {
+		t.Errorf("%+v", got)
 	}
 }
 

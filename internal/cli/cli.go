@@ -99,7 +99,7 @@ func Main(args []string, s Streams, environ []string, version string) int {
 		return exited // --help
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(s.Err, "gatehouse:", misuse(err))
+		_, _ = fmt.Fprintln(s.Err, "gatehouse:", printable(misuse(err)))
 		return exitUsage
 	}
 	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data, server: c.Server, format: c.Format}
@@ -130,7 +130,7 @@ func (e *env) code(err error) int {
 	case errors.Is(err, errDenied):
 		return exitDenied
 	}
-	_, _ = fmt.Fprintln(e.Err, "gatehouse:", err)
+	e.complain(err)
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -138,6 +138,20 @@ func (e *env) code(err error) int {
 		return exitDenied
 	}
 	return exitFailed
+}
+
+// complain prints what went wrong. What a server says of it is one line, so that it cannot
+// pass for what the command line says.
+func (e *env) complain(err error) {
+	text := err.Error()
+	if p, ok := errors.AsType[*client.Error](err); ok {
+		text = strings.ReplaceAll(text, p.Error(), printable(p.Error()))
+	}
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	_, _ = fmt.Fprintln(e.Err, "gatehouse:", strings.Join(lines, "\n"))
 }
 
 // readLines reads standard input, for what must not stand on a command line. Blank

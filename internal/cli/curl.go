@@ -205,7 +205,7 @@ func (e *env) status(resp *http.Response) error {
 	case resp.StatusCode < http.StatusBadRequest:
 		return nil
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		_, _ = fmt.Fprintln(e.Err, "gatehouse:", err)
+		e.complain(err)
 		return errDenied
 	}
 	return err

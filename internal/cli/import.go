@@ -309,7 +309,7 @@ func (i *imports) report() error {
 		done = "to import"
 	}
 	if len(i.there) > 0 {
-		_, _ = fmt.Fprintf(i.e.Err, "owners who had an account here: %s\n", strings.Join(slices.Sorted(maps.Keys(i.there)), " "))
+		_, _ = fmt.Fprintf(i.e.Err, "owners who had an account here: %s\n", printable(strings.Join(slices.Sorted(maps.Keys(i.there)), " ")))
 	}
 	_, _ = fmt.Fprintf(i.e.Err, "%s: %d keys and %d new owners; imported before: %d; refused: %d\n", done, i.news, len(i.owners), i.same, len(i.refused))
 	if len(i.refused) > 0 {

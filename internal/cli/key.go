@@ -191,7 +191,13 @@ func (e *env) key(k api.Key, err error) error {
 
 type keyShow struct{ oneKey }
 
-func (c *keyShow) Run(e *env, cl *client.Client) error { return c.run(e, cl.Key) }
+func (c *keyShow) Run(e *env, cl *client.Client) error {
+	k, err := cl.Key(e.ctx, c.Kid)
+	if err = e.key(k, err); err != nil || e.format != "table" {
+		return err
+	}
+	return e.bounds(&k)
+}
 
 type keyDisable struct{ oneKey }
 

@@ -156,5 +156,5 @@ func (e *env) tell(p *api.Rewrap) {
 	if p.Problem != "" {
 		text += "; " + p.Problem
 	}
-	_, _ = fmt.Fprintln(e.Err, text)
+	_, _ = fmt.Fprintln(e.Err, printable(text))
 }

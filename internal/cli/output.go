@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/seed14544106/gatehouse/api"
 )
@@ -36,7 +38,7 @@ func one[T any](e *env, record T, columns []string, row func(*T) []string) error
 
 // plain writes one record as JSON or YAML.
 func (e *env) plain(record any) error {
-	text, err := json.Marshal(record)
+	text, err := toJSON(record)
 	if err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
@@ -49,6 +51,28 @@ func (e *env) plain(record any) error {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
+}
+
+// toJSON is a record as JSON on one line.
+func toJSON(record any) ([]byte, error) {
+	text, err := json.Marshal(record)
+	return escaped(text), err
+}
+
+// escaped is JSON that says the same and moves no reader's cursor. encoding/json leaves DEL
+// and all but two of the characters beyond ASCII as they are.
+func escaped(text []byte) []byte {
+	var out []byte
+	for _, r := range string(text) {
+		if r < ' ' || !unprintable(r) { // below are only the line ends between values
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return out
 }
 
 func table[T any](e *env, records []T, columns []string, row func(*T) []string) error {
@@ -73,11 +97,16 @@ func printable(cell string) string {
 		return "-"
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+		if unprintable(r) {
 			return '\uFFFD'
 		}
 		return r
 	}, cell)
+}
+
+// unprintable reports whether a character shows nothing, but changes how others are shown.
+func unprintable(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
 var keyColumns = []string{"KID", "NAME", "OWNER", "SCHEMES", "SCOPES", "STATE", "CREATED", "EXPIRES", "LAST-USED", "UNUSED"}

@@ -146,7 +146,7 @@ func (c *openapiCommand) Run(e *env, cl *client.Client) error {
 	}
 	text, err := json.MarshalIndent(doc, "", "  ")
 	if err == nil {
-		_, err = fmt.Fprintln(e.Out, string(text))
+		_, err = fmt.Fprintln(e.Out, string(escaped(text)))
 	}
 	if err != nil {
 		return fmt.Errorf("write output: %w", err)
