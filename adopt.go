@@ -162,7 +162,11 @@ func (a *Authority) adopt(ctx context.Context, actor Actor, f *Foreign, dry bool
 		ID: f.ID, Tenant: actor.Tenant, Principal: f.Principal, Name: f.Name, Prefix: minted.Prefix, Schemes: []string{f.Scheme}, Scopes: f.Scopes,
 		State: StateActive, Expires: micro(f.Expires), Unused: f.Unused, LastUsed: micro(f.LastUsed), Created: micro(f.Created), Updated: now, Version: 1,
 	}
-	if !actor.mayLeave(k) {
+	judged := *k
+	if judged.Principal == "" {
+		judged.Principal = "yet to be made" // so it is not the actor's own
+	}
+	if !actor.mayLeave(&judged) {
 		return nil, 0, &InvalidError{Field: "scopes", Problem: "more than the caller's own, or a longer life"}
 	}
 	if k.Created.IsZero() || k.Created.After(now) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	lib "github.com/seed14544106/gatehouse/httpsig"
 	"github.com/seed14544106/gatehouse/scheme/shield"
 )
 
@@ -149,5 +150,43 @@ func TestAdoptOtherHash(t *testing.T) {
 	}
 	if b, _ := h.usable(t); !b {
 		t.Error("a token with a SHA-512 hash is not accepted")
+	}
+}
+
+// A foreign key with its secret in clear works by the scheme it comes for.
+func TestAdoptSecrets(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, time.Now)
+	secret := gatehouse.NewSecret("0123456789abcdef0123456789abcdef")
+	foreign := []gatehouse.Foreign{
+		{ID: "b1b1b1b1b1b1b1b1", Scheme: "barong"}, {ID: "short7", Scheme: "bearer", Prefix: "mycompany"}, {ID: "sig-1", Scheme: "httpsig"},
+	}
+	for i := range foreign {
+		foreign[i].Principal, foreign[i].Secret = h.owner.ID, secret
+	}
+	answers, written, err := h.Adopt(context.Background(), operator, foreign, false)
+	if err != nil || !written {
+		t.Fatal(answers, err)
+	}
+	made := func(id string) gatehouse.Created {
+		return gatehouse.Created{Key: gatehouse.Key{ID: id}, Secret: secret, Token: gatehouse.NewSecret("mycompany_" + id + "_" + secret.Reveal())}
+	}
+	key, err := lib.HMACKey([]byte(secret.Reveal()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*gatehouse.Request{
+		"barong": triple(made("b1b1b1b1b1b1b1b1"), time.Now()), "bearer": token(made("short7")), "httpsig": signed(t, "sig-1", key, time.Now(), nil, nil),
+	} {
+		if d := h.verify(t, r); !d.Granted {
+			t.Errorf("%s: %v", name, d.Reason)
+		}
+	}
+	if answers, _, err := h.Adopt(context.Background(), operator, foreign, false); err != nil || answers[0].Outcome != gatehouse.AdoptSame || answers[1].Outcome != gatehouse.AdoptSame {
+		t.Errorf("again: %+v, %v", answers, err)
+	}
+	foreign[1].ID, foreign[1].Hash = "short8", make([]byte, 32)
+	if answers, _, err := h.Adopt(context.Background(), operator, foreign[1:2], false); err != nil || answers[0].Outcome != gatehouse.AdoptRefused {
+		t.Errorf("a secret and a hash: %+v, %v", answers, err)
 	}
 }

@@ -63,7 +63,7 @@ type Key struct {
 	Updated   time.Time  `json:"updated"`
 	NotBefore *time.Time `json:"not_before,omitempty"`
 	Expires   *time.Time `json:"expires,omitempty"`
-	LastUsed  *time.Time `json:"last_used,omitempty" doc:"to about a minute"`
+	LastUsed  *time.Time `json:"last_used,omitempty" doc:"at most ten seconds late; in lists, to about a minute"`
 	Unused    int64      `json:"unused_s,omitempty" doc:"seconds it may lie unused before it expires"`
 
 	Networks []string          `json:"networks,omitempty" nullable:"false"`
@@ -155,6 +155,12 @@ type CreatedKey struct {
 	Secret string `json:"secret" doc:"empty for a key with a public key"`
 	Token  string `json:"token,omitempty" doc:"kid and secret in one text, for the bearer scheme"`
 }
+
+// String is the key without its secret: what is logged by mistake tells nothing.
+func (k CreatedKey) String() string { return "key " + k.ID + " (secret withheld)" }
+
+// GoString is String.
+func (k CreatedKey) GoString() string { return k.String() }
 
 // RevokeKeys asks for the end of an account's keys.
 type RevokeKeys struct {

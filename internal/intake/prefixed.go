@@ -6,6 +6,7 @@ package intake
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,15 +91,15 @@ func (p *Prefixed) open() (next func(*entry) error, err error) {
 
 // entry is one key as the file has it. Fields that are not there are empty.
 type entry struct {
-	Prefix        string   `json:"prefix"`
-	ShortToken    string   `json:"short_token"`
-	Hash          string   `json:"hash"`
-	HashAlgorithm string   `json:"hash_algorithm"`
-	Owner         string   `json:"owner"`
-	Scopes        []string `json:"scopes"` // nil: not there
-	Name          string   `json:"name"`
-	Created       string   `json:"created"`
-	Expires       string   `json:"expires"`
+	Prefix        string    `json:"prefix"`
+	ShortToken    string    `json:"short_token"`
+	Hash          string    `json:"hash"`
+	HashAlgorithm string    `json:"hash_algorithm"`
+	Owner         string    `json:"owner"`
+	Scopes        scopeList `json:"scopes"` // nil: not there
+	Name          string    `json:"name"`
+	Created       string    `json:"created"`
+	Expires       string    `json:"expires"`
 
 	line    int    // where it begins, from 1
 	problem string // why it could not be read; the fields are empty then
@@ -205,4 +206,22 @@ func isShort(s string) bool { return len(s) <= 64 && isTitle(s) && !strings.Cont
 
 func isPrintable(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// scopeList is scopes as a list, or as one text in which spaces part them.
+type scopeList []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *scopeList) UnmarshalJSON(b []byte) error {
+	var text string
+	if err := json.Unmarshal(b, &text); err == nil {
+		*l = append(scopeList{}, strings.Fields(text)...)
+		return nil
+	}
+	var list []string
+	if err := json.Unmarshal(b, &list); err != nil {
+		return errors.New("scopes are neither a list nor a text")
+	}
+	*l = list
+	return nil
 }

@@ -174,7 +174,8 @@ func TestPrefixedLines(t *testing.T) {
 		{"unknown field", strings.Replace(object("a"), "owner", "53cret", 1) + object("b"), []string{"not one JSON object", ""}},
 		{"broken", object("a") + "{\"hash\":\"53cret\n" + "53cret\n[]\nnull\n" + object("b"), []string{"", "not one JSON object", "not one JSON object", "not one JSON object", "not one JSON object", ""}},
 		{"two on a line", strings.TrimSpace(object("a")) + object("b"), []string{"not one JSON object"}},
-		{"another type", strings.Replace(object("a"), "[]", "\"a b\"", 1), []string{"not one JSON object"}},
+		{"another type", strings.Replace(object("a"), "[]", "7", 1), []string{"not one JSON object"}},
+		{"scopes as a text", object("b") + strings.Replace(object("a"), "[]", "\"a b\"", 1), []string{"", ""}},
 	} {
 		rows, err := readPrefixed(t, row.text)
 		if err != nil || len(rows) != len(row.want) {

@@ -110,7 +110,7 @@ const TenantField = "Gatehouse-Tenant"
 // bySocket lets the operator in: whoever can open the socket owns the machine.
 func (h *Handler) bySocket(rt *route, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		tenant, err := h.tenantOf(r)
+		tenant, err := h.tenantOf(r, rt)
 		if err != nil {
 			h.fail(w, r, err)
 			return
@@ -123,8 +123,8 @@ func (h *Handler) bySocket(rt *route, next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// tenantOf reads the tenant that the operator names.
-func (h *Handler) tenantOf(r *http.Request) (string, error) {
+// tenantOf reads the tenant that the operator names. Of a removed one the audit log is left.
+func (h *Handler) tenantOf(r *http.Request, rt *route) (string, error) {
 	name := r.Header.Get(TenantField)
 	if name == "" || name == gatehouse.DefaultTenant {
 		return gatehouse.DefaultTenant, nil
@@ -134,7 +134,7 @@ func (h *Handler) tenantOf(r *http.Request) (string, error) {
 		return "", none
 	}
 	t, err := h.c.Tenants.Tenant(r.Context(), name)
-	if errors.Is(err, gatehouse.ErrNotFound) || err == nil && t.State == gatehouse.TenantRemoved {
+	if errors.Is(err, gatehouse.ErrNotFound) || err == nil && t.State == gatehouse.TenantRemoved && rt.Scope != gatehouse.ScopeAuditRead {
 		return "", none
 	}
 	return name, err

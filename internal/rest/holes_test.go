@@ -9,6 +9,7 @@ import (
 	"encoding/base32"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -313,3 +314,59 @@ type deaf struct{ header http.Header }
 func (d *deaf) Header() http.Header     { return d.header }
 func (*deaf) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func (*deaf) WriteHeader(int)           {}
+
+// What strangers stumbled over: an import with one that is refused makes no owner; a second
+// import without origins finds what the first one made; If-Match where nobody looks at it,
+// null in a patch, and a removed tenant's log.
+func TestStumbles(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	row := func(kid, secret string) string {
+		return `{"kid":"` + kid + `","owner":"imp@example.com","secret":"` + secret + `","scopes":[]}`
+	}
+	body := func(rows ...string) string {
+		return `{"scheme":"barong","owners":[{"email":"imp@example.com"}],"keys":[` + strings.Join(rows, ",") + `]}`
+	}
+	if r := h.send("POST /v1/keys/import", body(row("a1", "s"), row("a 2", "s"))); r.status != 200 || !strings.Contains(r.body, "refused") {
+		t.Errorf("one is refused: %d %s", r.status, r.body)
+	}
+	if r := h.send("GET /v1/accounts/imp@example.com", ""); r.status != 404 {
+		t.Errorf("its owner was made: %d %s", r.status, r.body)
+	}
+	for _, want := range []string{`"outcome":"new"`, `"outcome":"same"`} {
+		if r := h.send("POST /v1/keys/import", body(row("a1", "s"))); r.status != 200 || !strings.Contains(r.body, want) {
+			t.Errorf("want %s: %d %s", want, r.status, r.body)
+		}
+	}
+	if r := h.send("POST /v1/tenants", `{"name":"acme"}`); r.status != 201 {
+		t.Fatal(r.body)
+	}
+	for line, text := range map[string]string{"DELETE /v1/tenants/acme": "", "PATCH /v1/accounts/" + owner: `{"level":3}`, "POST /v1/keys/a1/disable": ""} {
+		if r := h.sendWith(line, text, `If-Match: "99"`); r.status != 422 && r.status != 412 {
+			t.Errorf("%s with If-Match: %d %s", line, r.status, r.body)
+		}
+	}
+	h.refused("PATCH /v1/keys/a1", `{"expires":null}`, 422, "invalid")
+	if r := h.sendWith("POST /v1/accounts", `{"email":"a@example.com"}`, "Gatehouse-Tenant: acme"); r.status != 201 {
+		t.Fatal(r.body)
+	}
+	if r := h.send("DELETE /v1/tenants/acme", ""); r.status != 204 {
+		t.Fatal(r.body)
+	}
+	for line, status := range map[string]int{"GET /v1/audit": 200, "POST /v1/audit/verify": 200, "GET /v1/keys": 404} {
+		if r := h.sendWith(line, "", "Gatehouse-Tenant: acme"); r.status != status {
+			t.Errorf("%s of a removed tenant: %d %s", line, r.status, r.body)
+		}
+	}
+	if r := h.send("POST /v1/keys/a1/rotate", `{"grace_s":60}`); r.status != 200 {
+		t.Fatal(r.body)
+	}
+	if r := h.send("POST /v1/keys/a1/rotate", `{"grace_s":60}`); r.status != 409 || !strings.Contains(r.body, "under way") {
+		t.Errorf("a rotation in a rotation: %d %s", r.status, r.body)
+	}
+	k := api.CreatedKey{Key: api.Key{ID: "k"}, Secret: "hunter2", Token: "hunter2"}
+	if text := fmt.Sprintf("%v %+v %#v %s", k, k, k, k); strings.Contains(text, "hunter2") {
+		t.Errorf("a key that is printed tells its secret: %s", text)
+	}
+}

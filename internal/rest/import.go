@@ -28,10 +28,16 @@ func (h *Handler) importOperations() []operation {
 
 type importedOut struct{ Body api.Imported }
 
-// importKeys takes over foreign keys. Owners are made first, one by one: an account
-// without keys harms nobody, and the next try finds it.
+// importKeys takes over foreign keys. It is tried first: an import with one that is refused
+// makes no owner either. Then owners are made, one by one: one without keys, of an import that
+// failed between, harms nobody, and the next try finds it.
 func (h *Handler) importKeys(ctx context.Context, c *caller, in *struct{ Body api.Import }) (*importedOut, error) {
-	out, err := h.adopt(ctx, c, &in.Body)
+	try := in.Body
+	try.DryRun = true
+	out, err := h.adopt(ctx, c, &try)
+	if err == nil && !in.Body.DryRun && !slices.ContainsFunc(out.Keys, func(k api.ImportedKey) bool { return k.Outcome == "refused" }) {
+		out, err = h.adopt(ctx, c, &in.Body)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +149,7 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 			out.Existing = append(out.Existing, o.Email)
 			return "", &gatehouse.InvalidError{Field: "account", Problem: "there is one with a role of its own"}
 		}
-		if origin := labelOf(&a); origin != "" && origin == o.Origin {
+		if labelOf(&a) == originOf(o) {
 			if gatehouse.PrincipalState(o.State) == gatehouse.PrincipalBanned && a.State.MayAct() {
 				return "", &gatehouse.InvalidError{Field: "account", Problem: "may act here, and the owner was banned since"}
 			}
@@ -166,10 +172,8 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 	if n.State == "" {
 		n.State = gatehouse.PrincipalActive
 	}
-	if o.Origin != "" {
-		now := time.Now().UTC()
-		n.Labels = []account.Label{{Key: importLabel, Value: o.Origin, Scope: account.LabelPrivate, Created: now, Updated: now}}
-	}
+	now := time.Now().UTC()
+	n.Labels = []account.Label{{Key: importLabel, Value: originOf(o), Scope: account.LabelPrivate, Created: now, Updated: now}}
 	a, err = c.makeOwner(ctx, n)
 	return a.ID, err
 }
@@ -188,6 +192,15 @@ func mayTake(in *api.Import, o *api.ImportOwner, a *account.Account) error {
 		return nil
 	}
 	return &gatehouse.InvalidError{Field: "account", Problem: problem}
+}
+
+// originOf names an owner in the other system: by its address where the import has no better
+// name, so that a second import finds what the first one made.
+func originOf(o *api.ImportOwner) string {
+	if o.Origin != "" {
+		return o.Origin
+	}
+	return "email:" + strings.ToLower(o.Email)
 }
 
 // labelOf is the origin of the import that made the account; empty: none did.

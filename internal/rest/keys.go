@@ -105,8 +105,23 @@ func (h *Handler) keyAgain(ctx context.Context, c *caller, kid string) (any, err
 	return out.Body, nil
 }
 
+// getKey reads a key. When it was last used is known better to usage, which is written every
+// few seconds, than to the key itself.
 func (h *Handler) getKey(ctx context.Context, c *caller, in *KeyPath) (*keyOut, error) {
-	return h.read(ctx, c, in.Kid)
+	out, err := h.read(ctx, c, in.Kid)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := h.c.Usage.Sources(ctx, c.actor.Tenant, in.Kid)
+	if err != nil {
+		return nil, err
+	}
+	for i := range sources {
+		if s := &sources[i]; s.Total && (out.Body.LastUsed == nil || s.Last.After(*out.Body.LastUsed)) {
+			out.Body.LastUsed = &s.Last
+		}
+	}
+	return out, nil
 }
 
 func (h *Handler) read(ctx context.Context, c *caller, kid string) (*keyOut, error) {
@@ -154,7 +169,11 @@ func (h *Handler) deleteKey(ctx context.Context, c *caller, in *KeyPath) (*struc
 	if err := h.mayChange(ctx, c, in.Kid); err != nil {
 		return nil, err
 	}
-	return &struct{}{}, h.c.Authority.Delete(ctx, c.actor, in.Kid)
+	err := h.c.Authority.Delete(ctx, c.actor, in.Kid)
+	if errors.Is(err, gatehouse.ErrConflict) {
+		err = &ConflictError{Problem: "only a revoked key can be deleted"}
+	}
+	return &struct{}{}, err
 }
 
 // mayChange refuses callers that may not change the key for whose it is. Whether they know

@@ -30,9 +30,9 @@ type level struct {
 }
 
 // plainJSON refuses a body that two readers could read in two ways, and one that would cost
-// many times its length to read: members of the same name, many members, deep nesting. What
-// is no JSON at all passes: it is refused where it is read.
-func plainJSON(body []byte) error {
+// many times its length to read: members of the same name, many members, deep nesting; and
+// null in a patch. What is no JSON at all passes: it is refused where it is read.
+func plainJSON(body []byte, patch bool) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var open []level
@@ -40,6 +40,9 @@ func plainJSON(body []byte) error {
 		t, err := d.Token()
 		if err != nil {
 			return nil
+		}
+		if t == nil && patch {
+			return &gatehouse.InvalidError{Field: "body", Problem: "holds null, which changes nothing: leave the member out, or see how a bound is taken away"}
 		}
 		delim, isDelim := t.(json.Delim)
 		if isDelim && (delim == '}' || delim == ']') {

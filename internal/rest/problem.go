@@ -37,6 +37,9 @@ var problems = []struct {
 	{account.ErrOTPOff, http.StatusConflict, "otp_off", "The second factor is off"},
 }
 
+// fieldNames are the names that inputs have here where the ground calls them otherwise.
+var fieldNames = map[string]string{"grace": "grace_s", "signed": "signed_only", "unused": "unused_s"}
+
 // refusal is an error that is its own answer. It never holds input.
 type refusal api.Problem
 
@@ -50,7 +53,11 @@ func problem(err error) api.Problem {
 		return api.Problem(*e)
 	}
 	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
-		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: e.Field, Detail: e.Problem}
+		field := e.Field
+		if name, other := fieldNames[field]; other {
+			field = name
+		}
+		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: field, Detail: e.Problem}
 	}
 	if e, ok := errors.AsType[*account.PasswordError](err); ok {
 		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: "password", Detail: e.Error()}

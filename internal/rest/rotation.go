@@ -5,6 +5,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -55,6 +56,9 @@ func (h *Handler) rotateKey(ctx context.Context, c *caller, in *struct {
 		return nil, err
 	}
 	made, err := h.c.Authority.Rotate(ctx, c.actor, in.Kid, grace, in.Body.PublicKey)
+	if errors.Is(err, gatehouse.ErrConflict) {
+		return nil, h.whyNotRotated(ctx, c, in.Kid, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +67,21 @@ func (h *Handler) rotateKey(ctx context.Context, c *caller, in *struct {
 		return nil, err
 	}
 	return h.created(&made, uid), nil
+}
+
+// whyNotRotated says what is in the way of a rotation, as far as it is still there.
+func (h *Handler) whyNotRotated(ctx context.Context, c *caller, kid string, err error) error {
+	k, readErr := h.c.Authority.Get(ctx, c.actor, kid)
+	switch {
+	case readErr != nil:
+		return err
+	case k.State != gatehouse.StateActive:
+		return &ConflictError{Problem: "the key is " + k.State.String()}
+	}
+	if r := k.Rotation(time.Now()); len(r.Outgoing) > 0 {
+		return &ConflictError{Problem: "a rotation is under way until " + r.Ends.UTC().Format(time.RFC3339) + ": finish, cancel or extend it"}
+	}
+	return err
 }
 
 func (h *Handler) extendRotation(ctx context.Context, c *caller, in *struct {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,10 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 			next(w, r)
 			return
 		}
+		if r.Header.Get("If-Match") != "" && !m.matches() {
+			h.fail(w, r, &gatehouse.InvalidError{Field: "If-Match", Problem: "is not looked at here: nothing was done"})
+			return
+		}
 		body, err := io.ReadAll(r.Body)
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 			h.fail(w, r, &refusal{Status: http.StatusRequestEntityTooLarge, Code: "body_too_large", Title: "The body is too large"})
@@ -105,7 +110,7 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 			h.fail(w, r, &gatehouse.InvalidError{Field: "body", Problem: "is not expected here"})
 			return
 		}
-		if err := plainJSON(body); err != nil {
+		if err := plainJSON(body, m.Method == http.MethodPatch); err != nil {
 			h.fail(w, r, err)
 			return
 		}
@@ -115,6 +120,11 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 		r.Body = &heldBody{bytes.NewReader(body), body}
 		next(w, r)
 	}
+}
+
+// matches reports whether the route looks at If-Match.
+func (m *mounted) matches() bool {
+	return slices.ContainsFunc(m.op.Parameters, func(p *huma.Param) bool { return p.In == "header" && p.Name == "If-Match" })
 }
 
 var errMeanwhile = &refusal{Status: http.StatusConflict, Code: "caller_changed", Title: "The caller's key or account changed while the body arrived; ask again"}

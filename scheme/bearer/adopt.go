@@ -23,10 +23,10 @@ var hashes = map[string]crypto.Hash{
 
 // Adopt turns a foreign key into what is stored of it: HMAC-SHA-256(pepper, Hash). Its ID
 // is the short part of the foreign tokens, its Prefix their first part, its Hash that of
-// the long part. HashName is sha-224, sha-256, sha-384, sha-512, sha-512-224 or
+// the long part, or its Secret the long part itself. HashName is sha-224, sha-256, sha-384, sha-512, sha-512-224 or
 // sha-512-256; empty means sha-256.
 //
-// Errors: *[gatehouse.InvalidError] with field "id", "prefix", "hash_name" or "hash".
+// Errors: *[gatehouse.InvalidError] with field "id", "prefix", "hash_name", "hash" or "secret".
 func (s *Scheme) Adopt(f *gatehouse.Foreign) (gatehouse.Minted, error) {
 	name, hash, ok := hashOf(f)
 	invalid := func(field, problem string) (gatehouse.Minted, error) {
@@ -39,14 +39,18 @@ func (s *Scheme) Adopt(f *gatehouse.Foreign) (gatehouse.Minted, error) {
 		return invalid("prefix", "is not 1 to 128 printable ASCII characters without space")
 	case !ok:
 		return invalid("hash_name", "is not one of sha-224, sha-256, sha-384, sha-512, sha-512-224 and sha-512-256")
-	case len(f.Hash) != hash.Size():
+	case (len(f.Hash) == 0) == f.Secret.Empty():
+		return invalid("secret", "either it is wanted, the long part of the token, or its hash")
+	case len(f.Hash) != 0 && len(f.Hash) != hash.Size():
 		return invalid("hash", "has another length than its hash function gives")
+	case len(f.Secret.Reveal()) > maxLong:
+		return invalid("secret", "is longer than 255 bytes")
 	}
 	ref, pepper := s.peppers.PrimaryPepper()
 	if name != "" {
 		ref += "/" + name
 	}
-	return gatehouse.Minted{KeyID: f.ID, Prefix: f.Prefix, Digest: keyed(pepper, f.Hash), Ref: ref}, nil
+	return gatehouse.Minted{KeyID: f.ID, Prefix: f.Prefix, Digest: keyed(pepper, inner(f, hash)), Ref: ref}, nil
 }
 
 // Adopted reports whether a material is what [Scheme.Adopt] makes of the foreign key,
@@ -55,7 +59,19 @@ func (s *Scheme) Adopted(f *gatehouse.Foreign, m *gatehouse.Material, _ []byte) 
 	id, was := splitRef(m.Ref)
 	pepper, known := s.peppers.PepperByID(id)
 	_, hash, ok := hashOf(f)
-	return known && ok && hash == was && subtle.ConstantTimeCompare(keyed(pepper, f.Hash), m.Data) == 1
+	return known && ok && hash == was && subtle.ConstantTimeCompare(keyed(pepper, inner(f, hash)), m.Data) == 1
+}
+
+const maxLong = 255
+
+// inner is the hash of the long part, which the foreign key has or which is made of it.
+func inner(f *gatehouse.Foreign, hash crypto.Hash) []byte {
+	if len(f.Hash) > 0 {
+		return f.Hash
+	}
+	h := hash.New()
+	_, _ = h.Write([]byte(f.Secret.Reveal()))
+	return h.Sum(nil)
 }
 
 // hashOf returns the foreign key's hash function, and its name in a Ref.

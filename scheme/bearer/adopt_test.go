@@ -159,7 +159,7 @@ func TestAdoptInvalid(t *testing.T) {
 		"no prefix":         {gatehouse.Foreign{ID: "a", Hash: hash}, "prefix"},
 		"prefix with space": {gatehouse.Foreign{ID: "a", Prefix: "my company", Hash: hash}, "prefix"},
 		"prefix too long":   {gatehouse.Foreign{ID: "a", Prefix: x("p", 129), Hash: hash}, "prefix"},
-		"no hash":           {gatehouse.Foreign{ID: "a", Prefix: "p"}, "hash"},
+		"no hash":           {gatehouse.Foreign{ID: "a", Prefix: "p"}, "secret"},
 		"hash too short":    {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash[1:]}, "hash"},
 		"hash of another":   {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash, HashName: "sha-512"}, "hash"},
 		"unknown function":  {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash, HashName: "md5"}, "hash_name"},
