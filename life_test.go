@@ -19,12 +19,6 @@ import (
 	lib "github.com/seed14544106/gatehouse/httpsig"
 )
 
-// with is a request that is made with another secret of the same key.
-func with(c gatehouse.Created, secret, token gatehouse.Secret) gatehouse.Created {
-	c.Secret, c.Token = secret, token
-	return c
-}
-
 // Both secrets work until the end of grace, exactly; from then on the new one alone.
 func TestRotate(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,6 @@ package observe_test
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
@@ -158,7 +157,7 @@ func BenchmarkUsageLoad(b *testing.B) {
 		late, took := turn(observe.Each{}, func() {})
 		// It writes what the turn before was told.
 		lateBusy, tookBusy := turn(observe.Each{h.usage, h.uses}, func() { h.flush(b) })
-		b.Log(fmt.Sprintf("late %.0f → %.0f, took %.0f → %.0f µs", late, lateBusy, took, tookBusy))
+		b.Logf("late %.0f → %.0f, took %.0f → %.0f µs", late, lateBusy, took, tookBusy)
 		quiet, busy, lates, tooks = append(quiet, took), append(busy, tookBusy), append(lates, lateBusy/late), append(tooks, tookBusy/took)
 	}
 	b.ReportMetric(0, "ns/op") // of a turn: says nothing
