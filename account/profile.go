@@ -151,7 +151,7 @@ func (d *Directory) SetState(ctx context.Context, actor gatehouse.Actor, account
 	if err != nil {
 		return err
 	}
-	if !isState(state) {
+	if !IsState(state) {
 		return &gatehouse.InvalidError{Field: "state", Problem: "invalid"}
 	}
 	_, err = d.update(ctx, accountID, func(a *Account) (Effects, *gatehouse.Event, error) {

@@ -177,7 +177,7 @@ func (d *Directory) place(ctx context.Context, a *Account) (ownerUID string, err
 	switch {
 	case a.Kind != gatehouse.PrincipalAccount && a.Kind != gatehouse.PrincipalService:
 		return "", &gatehouse.InvalidError{Field: "kind", Problem: "invalid"}
-	case a.State != "" && !isState(a.State):
+	case a.State != "" && !IsState(a.State):
 		return "", &gatehouse.InvalidError{Field: "state", Problem: "invalid"}
 	case a.Owner != "":
 		return d.placeUnder(ctx, a)
@@ -204,7 +204,8 @@ func (d *Directory) placeUnder(ctx context.Context, a *Account) (ownerUID string
 	return owner.UID, nil
 }
 
-func isState(s gatehouse.PrincipalState) bool {
+// IsState reports whether s is one of the states of an account.
+func IsState(s gatehouse.PrincipalState) bool {
 	switch s {
 	case gatehouse.PrincipalActive, gatehouse.PrincipalPending, gatehouse.PrincipalLocked,
 		gatehouse.PrincipalBanned, gatehouse.PrincipalDeleted, gatehouse.PrincipalDisabled:

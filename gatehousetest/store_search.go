@@ -315,7 +315,7 @@ func findWhileInserting(t *testing.T, h *house) {
 	stop := make(chan struct{})
 	var writer sync.WaitGroup
 	writer.Go(func() {
-		for i := 0; ; i++ {
+		for i := range 120 { // more would make the pages longer than a test should be
 			select {
 			case <-stop:
 				return
@@ -329,7 +329,7 @@ func findWhileInserting(t *testing.T, h *house) {
 			}
 		}
 	})
-	for _, s := range []gatehouse.KeySearch{{Limit: 3}, {Limit: 3, Text: "tra"}, {Limit: 3, ExpiresBefore: start.Add(8 * time.Hour)}, {Limit: 2, UnusedSince: start.Add(time.Hour)}} {
+	for _, s := range []gatehouse.KeySearch{{Limit: 7}, {Limit: 7, Text: "tra"}, {Limit: 7, ExpiresBefore: start.Add(8 * time.Hour)}, {Limit: 5, UnusedSince: start.Add(time.Hour)}} {
 		got := h.find(t, s)
 		seen := map[string]int{}
 		for _, k := range got {

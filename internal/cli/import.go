@@ -240,8 +240,10 @@ func (i *imports) send() error {
 				good = append(good, i.batch[n])
 			}
 		}
-		for _, o := range out.Owners {
-			i.owners[o] = true
+		if out.Written || i.DryRun { // of a batch with one that is refused none is made
+			for _, o := range out.Owners {
+				i.owners[o] = true
+			}
 		}
 		for _, o := range out.Existing {
 			i.there[o] = true

@@ -87,13 +87,13 @@ func (c *caller) find(ctx context.Context, ref string) (account.Account, error) 
 // belongs to a superadministrator, service accounts too, is changed by superadministrators
 // and the operator. gatehouse.ErrForbidden.
 func (c *caller) mayTouch(ctx context.Context, a *account.Account) error {
-	if c.superadmin() || a.ID == c.principal() || a.Owner != "" && a.Owner == c.principal() {
+	if c.superadmin() || a.ID == c.principal() {
 		return nil
 	}
-	if a.Role == roleSuperadmin {
+	if a.Role == roleSuperadmin { // whoever owns it
 		return gatehouse.ErrForbidden
 	}
-	if a.Owner == "" {
+	if a.Owner == "" || a.Owner == c.principal() {
 		return nil
 	}
 	owner, err := c.directory.Account(ctx, account.ByID, a.Owner)
@@ -160,12 +160,7 @@ func (h *Handler) byCredential(rt *route, next http.HandlerFunc) http.HandlerFun
 			a, err := h.c.Sessions(r)
 			switch {
 			case err == nil:
-				c := h.sessionCaller(r, &a)
-				if err := c.stepUp(r); err != nil {
-					h.fail(w, r, err)
-					return
-				}
-				h.admit(w, r, rt, c, next)
+				h.admit(w, r, rt, h.sessionCaller(r, &a), next)
 				return
 			case !errors.Is(err, account.ErrNoSession) && !errors.Is(err, account.ErrSessionMismatch) && !errors.Is(err, account.ErrInactive):
 				h.fail(w, r, err)
@@ -205,8 +200,8 @@ const CodeField = "Gatehouse-Code"
 
 // stepUp proves the second factor of a session's holder where the request needs it. It spends
 // the code.
-func (c *caller) stepUp(r *http.Request) error {
-	if r.Method == http.MethodGet || !c.account.OTP {
+func (c *caller) stepUp(r *http.Request, rt *route) error {
+	if rt.Method == http.MethodGet || c.account == nil || !c.account.OTP {
 		return nil
 	}
 	codes := r.Header.Values(CodeField)
@@ -223,7 +218,11 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, rt *route, c *ca
 		h.fail(w, r, no)
 		return
 	}
-	if err := h.slowly(r, rt, c); err != nil {
+	err := h.slowly(r, rt, c)
+	if err == nil {
+		err = c.stepUp(r, rt)
+	}
+	if err != nil {
 		h.fail(w, r, err)
 		return
 	}

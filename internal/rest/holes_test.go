@@ -247,6 +247,13 @@ func TestMightyServiceAccounts(t *testing.T) {
 	if r := h.send("POST /v1/service-accounts", `{"name":"robot1","owner":"boss@example.com"}`); json.Unmarshal([]byte(r.body), &robot) != nil || r.status != 201 {
 		t.Fatal(r.body)
 	}
+	var mighty api.Account
+	if r := h.send("POST /v1/service-accounts", `{"name":"robot2","owner":"admin@example.com","role":"superadmin"}`); json.Unmarshal([]byte(r.body), &mighty) != nil || r.status != 201 {
+		t.Fatal(r.body)
+	}
+	if r := h.call(admin.Token, "POST /v1/keys", `{"owner":"`+mighty.UID+`","schemes":["bearer"]}`); r.status != 403 {
+		t.Errorf("a key for its own mightier service account: %d %s", r.status, r.body)
+	}
 	for line, body := range map[string]string{
 		"POST /v1/keys": `{"owner":"` + robot.UID + `","schemes":["bearer"]}`,
 		"POST /v1/accounts/" + robot.UID + "/state": `{"state":"disabled"}`,
@@ -338,6 +345,14 @@ func TestStumbles(t *testing.T) {
 		if r := h.send("POST /v1/keys/import", body(row("a1", "s"))); r.status != 200 || !strings.Contains(r.body, want) {
 			t.Errorf("want %s: %d %s", want, r.status, r.body)
 		}
+	}
+	bad := strings.Replace(body(row("a2", "s")), `"imp@example.com"}]`, `"imp2@example.com","state":"bogus"}]`, 1)
+	if r := h.send("POST /v1/keys/import", bad); strings.Contains(r.body, `"written":true`) || h.send("GET /v1/accounts/imp2@example.com", "").status != 404 {
+		t.Errorf("an owner in no state: %d %s", r.status, r.body)
+	}
+	better := strings.Replace(body(row("a3", "s")), `"imp@example.com"}]`, `"imp@example.com","origin":"barong:7"}],"existing_owners":true`, 1)
+	if r := h.send("POST /v1/keys/import", better); !strings.Contains(r.body, `"written":true`) {
+		t.Errorf("the owner by a better name: %d %s", r.status, r.body)
 	}
 	if r := h.send("POST /v1/tenants", `{"name":"acme"}`); r.status != 201 {
 		t.Fatal(r.body)

@@ -149,7 +149,7 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 			out.Existing = append(out.Existing, o.Email)
 			return "", &gatehouse.InvalidError{Field: "account", Problem: "there is one with a role of its own"}
 		}
-		if labelOf(&a) == originOf(o) {
+		if label := labelOf(&a); label == originOf(o) || o.Origin == "" && label == byAddress+strings.ToLower(a.Email) {
 			if gatehouse.PrincipalState(o.State) == gatehouse.PrincipalBanned && a.State.MayAct() {
 				return "", &gatehouse.InvalidError{Field: "account", Problem: "may act here, and the owner was banned since"}
 			}
@@ -163,6 +163,9 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 	}
 	if err := account.CheckEmail(o.Email); err != nil {
 		return "", err
+	}
+	if o.State != "" && !account.IsState(gatehouse.PrincipalState(o.State)) {
+		return "", &gatehouse.InvalidError{Field: "state", Problem: "is none"}
 	}
 	out.Owners = append(out.Owners, o.Email)
 	if in.DryRun {
@@ -182,7 +185,7 @@ func (h *Handler) owner(ctx context.Context, c *caller, in *api.Import, o *api.I
 func mayTake(in *api.Import, o *api.ImportOwner, a *account.Account) error {
 	problem := ""
 	switch state := gatehouse.PrincipalState(o.State); {
-	case labelOf(a) != "":
+	case labelOf(a) != "" && !strings.HasPrefix(labelOf(a), byAddress):
 		problem = "the account was made for another owner's import"
 	case !in.ExistingOwners:
 		problem = "there is one already, and existing owners are not allowed"
@@ -200,8 +203,12 @@ func originOf(o *api.ImportOwner) string {
 	if o.Origin != "" {
 		return o.Origin
 	}
-	return "email:" + strings.ToLower(o.Email)
+	return byAddress + strings.ToLower(o.Email)
 }
+
+// byAddress begins the origin of an owner that an import named by nothing but the address.
+// Such an account is no other owner's: it can be taken where the operator says so.
+const byAddress = "email:"
 
 // labelOf is the origin of the import that made the account; empty: none did.
 func labelOf(a *account.Account) string {

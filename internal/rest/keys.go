@@ -109,8 +109,8 @@ func (h *Handler) keyAgain(ctx context.Context, c *caller, kid string) (any, err
 // few seconds, than to the key itself.
 func (h *Handler) getKey(ctx context.Context, c *caller, in *KeyPath) (*keyOut, error) {
 	out, err := h.read(ctx, c, in.Kid)
-	if err != nil {
-		return nil, err
+	if err != nil || out.Body.State != gatehouse.StateActive.String() { // who still tries then is no use of it
+		return out, err
 	}
 	sources, err := h.c.Usage.Sources(ctx, c.actor.Tenant, in.Kid)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/gate"
 )
 
@@ -146,8 +147,13 @@ func (h *Handler) still(r *http.Request) error {
 		}
 	case c.account != nil:
 		now, err := h.c.Sessions(r)
+		for _, ended := range []error{account.ErrNoSession, account.ErrSessionMismatch, account.ErrInactive} {
+			if errors.Is(err, ended) {
+				return &refusal{Status: http.StatusUnauthorized, Code: "session_ended", Title: "The session has ended"}
+			}
+		}
 		if err != nil {
-			return &refusal{Status: http.StatusUnauthorized, Code: "session_ended", Title: "The session has ended"}
+			return err
 		}
 		if now.ID != c.account.ID || now.Version != c.account.Version {
 			return errMeanwhile

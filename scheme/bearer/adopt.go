@@ -43,8 +43,8 @@ func (s *Scheme) Adopt(f *gatehouse.Foreign) (gatehouse.Minted, error) {
 		return invalid("secret", "either it is wanted, the long part of the token, or its hash")
 	case len(f.Hash) != 0 && len(f.Hash) != hash.Size():
 		return invalid("hash", "has another length than its hash function gives")
-	case len(f.Secret.Reveal()) > maxLong:
-		return invalid("secret", "is longer than 255 bytes")
+	case !f.Secret.Empty() && !carries(f):
+		return invalid("secret", "is not the long part of a token: letters and digits as a token can hold them")
 	}
 	ref, pepper := s.peppers.PrimaryPepper()
 	if name != "" {
@@ -61,8 +61,6 @@ func (s *Scheme) Adopted(f *gatehouse.Foreign, m *gatehouse.Material, _ []byte) 
 	_, hash, ok := hashOf(f)
 	return known && ok && hash == was && subtle.ConstantTimeCompare(keyed(pepper, inner(f, hash)), m.Data) == 1
 }
-
-const maxLong = 255
 
 // inner is the hash of the long part, which the foreign key has or which is made of it.
 func inner(f *gatehouse.Foreign, hash crypto.Hash) []byte {
@@ -110,4 +108,10 @@ func keyed(pepper, inner []byte) []byte {
 	mac := hmac.New(sha256.New, pepper)
 	mac.Write(inner)
 	return mac.Sum(nil)
+}
+
+// carries reports whether a token can carry the foreign key's secret as its long part.
+func carries(f *gatehouse.Foreign) bool {
+	t, _, err := readToken(f.Prefix + "_" + f.ID + "_" + f.Secret.Reveal())
+	return err == nil && t.Prefix == f.Prefix && t.Short == f.ID && t.Long == f.Secret.Reveal()
 }

@@ -160,6 +160,8 @@ func TestAdoptInvalid(t *testing.T) {
 		"prefix with space": {gatehouse.Foreign{ID: "a", Prefix: "my company", Hash: hash}, "prefix"},
 		"prefix too long":   {gatehouse.Foreign{ID: "a", Prefix: x("p", 129), Hash: hash}, "prefix"},
 		"no hash":           {gatehouse.Foreign{ID: "a", Prefix: "p"}, "secret"},
+		"a whole token":     {gatehouse.Foreign{ID: "a", Prefix: "p", Secret: gatehouse.NewSecret("p_a_" + x("b", 30))}, "secret"},
+		"a space in secret": {gatehouse.Foreign{ID: "a", Prefix: "p", Secret: gatehouse.NewSecret(x("b", 15) + " " + x("b", 15))}, "secret"},
 		"hash too short":    {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash[1:]}, "hash"},
 		"hash of another":   {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash, HashName: "sha-512"}, "hash"},
 		"unknown function":  {gatehouse.Foreign{ID: "a", Prefix: "p", Hash: hash, HashName: "md5"}, "hash_name"},

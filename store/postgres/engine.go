@@ -25,7 +25,7 @@ const (
 )
 
 const (
-	writeTries = 40 // how often a transaction is run before the server counts as unavailable
+	writeTries = 100 // how often a transaction is run before the server counts as unavailable
 	pauseMost  = 40 * time.Millisecond
 )
 
