@@ -37,7 +37,7 @@ func (db *DB) FindKeys(ctx context.Context, s gatehouse.KeySearch) ([]gatehouse.
 	if s.Limit < 1 {
 		return nil, db.fail("find keys", &gatehouse.InvalidError{Field: "limit", Problem: "is missing"})
 	}
-	f := finder{db: db, search: &s}
+	f := finder{db: db, search: &s, counts: map[string]int{}}
 	var found []gatehouse.Record
 	for _, named := range f.named(ctx) {
 		for _, spine := range f.spines() {
@@ -58,6 +58,7 @@ func (db *DB) FindKeys(ctx context.Context, s gatehouse.KeySearch) ([]gatehouse.
 type finder struct {
 	db     *DB
 	search *gatehouse.KeySearch
+	counts map[string]int // by statement: the spines of a page ask for the same
 	err    error
 }
 

@@ -5,6 +5,7 @@ package sqlstore
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -187,10 +188,15 @@ func (f *finder) count(ctx context.Context, c *condition) (n int, err error) {
 		from = "key_tags d"
 	}
 	text := "SELECT count(*) FROM (SELECT 1 FROM " + from + " WHERE " + c.plain(s) + " LIMIT " + s.parameter(int64(manyKeys)) + ") c"
+	key := fmt.Sprint(text, s.args)
+	if n, counted := f.counts[key]; counted {
+		return n, nil
+	}
 	err = f.db.read(ctx, text, s.args, func(r Row) error {
 		c := columnsOf(r)
 		n = int(c.number())
 		return c.done()
 	})
+	f.counts[key] = n
 	return n, err
 }

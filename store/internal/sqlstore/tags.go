@@ -115,9 +115,12 @@ func splitTags(column string) []string {
 	return strings.FieldsFunc(column, func(r rune) bool { return string(r) == tagBetween })
 }
 
-// tagBits has the bits of tags set.
+// tagBits has the bits of tags set. An id has none: no other key has it.
 func tagBits(tags ...string) (bits int64) {
 	for _, t := range tags {
+		if strings.HasPrefix(t, tagID) {
+			continue
+		}
 		h := fnv.New64a()
 		_, _ = h.Write([]byte(t)) // never fails
 		sum := h.Sum64()
