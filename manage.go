@@ -4,6 +4,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -193,6 +194,8 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 	if err != nil {
 		return 0, err
 	}
+	// With the actor's own key the rest could not be revoked any more.
+	slices.SortStableFunc(keys, func(a, b Key) int { return cmp.Compare(actor.own(&a), actor.own(&b)) })
 	revoked := 0
 	for i := range keys {
 		if scheme != "" && !slices.Contains(keys[i].Schemes, scheme) {
@@ -204,6 +207,14 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 		revoked++
 	}
 	return revoked, nil
+}
+
+// own is 1 for the key that the actor is, else 0.
+func (a *Actor) own(k *Key) int {
+	if a.Kind == ActorKey && a.Via != nil && a.Via.ID == k.ID {
+		return 1
+	}
+	return 0
 }
 
 // change reads a key, lets edit change it, and stores it with its event, which tells more

@@ -5,6 +5,8 @@ package gatehouse
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,6 +28,7 @@ type Receipt struct {
 	Sealed  Sealed    // the secret that nobody has read; zero: none, or it was read
 	Status  int       // HTTP status of the answer; zero: the caller was not answered yet
 	Answer  []byte    // body of the answer, without any secret
+	Claimed time.Time // when somebody began to hand over the secret, by its own clock, UTC; zero: nobody does
 	Created time.Time // UTC
 }
 
@@ -35,8 +38,14 @@ type ReceiptStore interface {
 	Receipt(ctx context.Context, tenant, id string) (Receipt, error)
 
 	// KeepAnswer stores Status and Answer with the receipt, and the whole receipt but Sealed
-	// where there is none. An answer that is there already stays.
-	KeepAnswer(ctx context.Context, r *Receipt) error
+	// and Claimed where there is none, and returns the receipt as it then is. An answer that
+	// is there already stays.
+	KeepAnswer(ctx context.Context, r *Receipt) (Receipt, error)
+
+	// ClaimSecret changes who hands over the secret of a receipt: it sets Claimed to at (zero:
+	// nobody does) where there is a secret and Claimed still is seen, and reports whether it
+	// did. Of all who saw the same receipt, on whichever nodes, one is told true.
+	ClaimSecret(ctx context.Context, tenant, id string, seen, at time.Time) (bool, error)
 
 	// ForgetSecret drops the sealed secret of a receipt. A receipt that is gone is no error.
 	ForgetSecret(ctx context.Context, tenant, id string) error
@@ -68,7 +77,8 @@ func (a *Authority) keepOnce(ctx context.Context, actor *Actor, c *Created) erro
 }
 
 // Unread opens the secret of a receipt and the token, where the key has one. Both are empty
-// when the receipt holds none. The caller drops it with ForgetSecret once it was delivered.
+// when the receipt holds none. Only who has claimed it with ClaimSecret may hand it over, and
+// drops it with ForgetSecret once it was delivered.
 func (a *Authority) Unread(ctx context.Context, r *Receipt) (secret, token Secret, err error) {
 	if r.Sealed.Ref == "" {
 		return Secret{}, Secret{}, nil
@@ -84,4 +94,19 @@ func (a *Authority) Unread(ctx context.Context, r *Receipt) (secret, token Secre
 		}
 	}
 	return NewSecret(string(opened)), Secret{}, nil
+}
+
+// orRepeated is ErrRepeated where what the actor asks for once was done meanwhile, by another
+// call or node, and err otherwise: what stands in its way then may be just that. It asks the
+// store for a change of a version that no key has, which stores nothing.
+func (a *Authority) orRepeated(ctx context.Context, actor Actor, keyID, verb string, err error) error {
+	if actor.Once == nil {
+		return err
+	}
+	none := &Key{ID: keyID, Tenant: actor.Tenant, State: StateActive, Version: -1}
+	made := a.store.UpdateKey(ctx, none, NewEvent(actor, a.clock.now(), verb, keyID, OutcomeSucceeded))
+	if errors.Is(made, ErrRepeated) {
+		return fmt.Errorf("%s: %w", verb, ErrRepeated)
+	}
+	return err
 }

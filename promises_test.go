@@ -383,3 +383,21 @@ func TestOneSecretTwoSchemes(t *testing.T) {
 		t.Errorf("a scheme without material was allowed: %v", err)
 	}
 }
+
+// A node that lacks the pepper of a digest does not know whether a token is right (I10).
+func TestForeignPepper(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, time.Now)
+	c := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer"}})
+	k, err := h.store.GetKey(t.Context(), c.Key.Tenant, c.Key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Materials[0].Ref = "pepper-of-another-node"
+	if err := h.store.UpdateKey(t.Context(), &k, gatehouse.NewEvent(operator, time.Now(), "test", k.ID, gatehouse.OutcomeSucceeded)); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := h.Verify(t.Context(), token(c)); !errors.Is(err, gatehouse.ErrUnavailable) || d.Granted {
+		t.Errorf("%v, %v; want ErrUnavailable", d.Reason, err)
+	}
+}

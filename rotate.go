@@ -93,7 +93,7 @@ func (a *Authority) Rotate(ctx context.Context, actor Actor, keyID string, grace
 		}
 		now := a.clock.now()
 		if old.State != StateActive || len(old.Rotation(now).Outgoing) > 0 {
-			return Created{}, ErrConflict
+			return Created{}, a.orRepeated(ctx, actor, keyID, verbRotate, ErrConflict)
 		}
 		if !actor.mayLeave(&old) || actor.outgoing(&old) {
 			return Created{}, ErrForbidden
@@ -105,7 +105,7 @@ func (a *Authority) Rotate(ctx context.Context, actor Actor, keyID string, grace
 		if err := a.keepOnce(ctx, &actor, &next); err != nil {
 			return Created{}, err
 		}
-		err = a.store.UpdateKey(ctx, &next.Key, NewEvent(actor, now, "key.rotate", keyID, OutcomeSucceeded, next.Key.describe(&old)...))
+		err = a.store.UpdateKey(ctx, &next.Key, NewEvent(actor, now, verbRotate, keyID, OutcomeSucceeded, next.Key.describe(&old)...))
 		if err == nil {
 			next.Key.Version++
 			return next, nil
@@ -167,7 +167,10 @@ func (a *Authority) mintBeside(ctx context.Context, k Key, schemes []Scheme, pub
 	return Created{Key: k, Secret: minted.Secret, Token: minted.Token}, nil
 }
 
-const verbFinish = "key.rotate.finish"
+const (
+	verbRotate = "key.rotate"
+	verbFinish = "key.rotate.finish"
+)
 
 // outgoing reports whether the actor is the key itself and proved it with the secret that is
 // on its way out, or that is gone: it could be the one who the rotation shuts out.
@@ -218,7 +221,7 @@ func (a *Authority) rotation(ctx context.Context, actor Actor, keyID, verb strin
 	return a.change(ctx, actor, keyID, verb, func(k *Key) error {
 		now := a.clock.now()
 		if k.State == StateRevoked || len(k.Rotation(now).Outgoing) == 0 {
-			return ErrConflict
+			return a.orRepeated(ctx, actor, keyID, verb, ErrConflict)
 		}
 		if !actor.mayLeave(k) || verb != verbFinish && actor.outgoing(k) {
 			return ErrForbidden

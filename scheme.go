@@ -123,6 +123,16 @@ type PublicScheme interface {
 	DecoyPublic() []byte
 }
 
+// KeyedScheme is a Scheme that checks proofs with keys of its own, which this process may
+// lack and another have.
+type KeyedScheme interface {
+	Scheme
+
+	// Lacks reports whether the key that a material was made with is not here: then a proof
+	// that does not hold says nothing.
+	Lacks(m *Material) bool
+}
+
 // Adopter is a Scheme that can take over what another system stored of its keys.
 type Adopter interface {
 	Scheme

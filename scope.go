@@ -97,6 +97,7 @@ const (
 	ScopeKeysDelete   Scope = "keys:delete"
 	ScopeKeysImport   Scope = "keys:import"
 	ScopeKeysVerify   Scope = "keys:verify"
+	ScopeRevocations  Scope = "revocations:read"
 	ScopeAccountsRead Scope = "accounts:read"
 	ScopeAccounts     Scope = "accounts:write"
 	ScopeTenantsRead  Scope = "tenants:read"
@@ -123,6 +124,7 @@ var managementScopes = []ManagementScope{
 	{ScopeKeysDelete, "delete revoked keys"},
 	{ScopeKeysImport, "take over keys of another system"},
 	{ScopeKeysVerify, "ask for decisions about requests, and for what a token stands for"},
+	{ScopeRevocations, "follow the list of what was revoked"},
 	{ScopeAccountsRead, "list and read accounts and service accounts"},
 	{ScopeAccounts, "make and change accounts and service accounts"},
 	{ScopeTenantsRead, "list and read tenants; in the default tenant"},

@@ -193,8 +193,17 @@ func (a *Authority) holds(ctx context.Context, r *Request, s Scheme, c *Credenti
 		}
 		defer clear(opened)
 	}
-	return s.Prove(r, c, k, m, opened), nil
+	if s.Prove(r, c, k, m, opened) {
+		return true, nil
+	}
+	if ks, ok := s.(KeyedScheme); ok && ks.Lacks(m) {
+		return false, dependency("check proof", errLacks)
+	}
+	return false, nil
 }
+
+// errLacks: another process has a key that is needed here too.
+var errLacks = errors.New("the keyring lacks a pepper; copy that of a node that holds it")
 
 // claim takes the credential's nonce, where it has one and the key is strict.
 func (a *Authority) claim(ctx context.Context, k *Key, c *Credential) (Reason, error) {

@@ -80,6 +80,7 @@ type Keys struct {
 
 	mu      sync.Mutex // guards the rest
 	making  map[string]*making
+	hearing bool                  // Hear has something to do, and has not begun
 	pending map[string]privateKey // made, but not stored yet, by algorithm
 }
 

@@ -35,7 +35,8 @@ func (k *Keys) make(ctx context.Context, alg string) (*signingKey, error) {
 		return nil, err
 	}
 	if k.active(alg) == nil {
-		if err := k.insert(ctx, k.system(), alg, private, "signing_key.create", time.Time{}); err != nil {
+		err := k.insert(ctx, k.first(k.system(), alg), alg, private, "signing_key.create", time.Time{})
+		if err != nil && !errors.Is(err, gatehouse.ErrRepeated) { // another node was faster
 			return nil, unavailable(what, err)
 		}
 		if err := k.load(ctx, 0); err != nil {
@@ -50,6 +51,24 @@ func (k *Keys) make(ctx context.Context, alg string) (*signingKey, error) {
 	delete(k.pending, alg)
 	k.mu.Unlock()
 	return sk, nil
+}
+
+// first makes an actor act once where it does not already: of several nodes that make the key
+// after the newest one of an algorithm at the same moment, the store lets one. Two would sign
+// side by side, each published by its own node alone.
+func (k *Keys) first(actor gatehouse.Actor, alg string) gatehouse.Actor {
+	if actor.Once != nil {
+		return actor
+	}
+	id := "signing key " + alg
+	for _, sk := range k.set.Load().keys {
+		if sk.alg == alg {
+			id += " after " + sk.id // they are newest first
+			break
+		}
+	}
+	actor.Once = &gatehouse.Once{ID: id}
+	return actor
 }
 
 func (k *Keys) generate(alg string) (privateKey, error) {

@@ -141,8 +141,10 @@ func (k *Keys) makeNext(ctx context.Context, actor gatehouse.Actor, alg string) 
 	if k.rotatable(alg) == nil {
 		return false, nil
 	}
-	err = k.insert(ctx, actor, alg, private, "signing_key.create", k.now().Add(publishBefore))
+	err = k.insert(ctx, k.first(actor, alg), alg, private, "signing_key.create", k.now().Add(publishBefore))
 	switch {
+	case errors.Is(err, gatehouse.ErrRepeated) && actor.Once == nil: // another node was faster
+		return false, nil
 	case errors.Is(err, gatehouse.ErrRepeated):
 		return false, fmt.Errorf("%s: %w", what, gatehouse.ErrRepeated)
 	case err != nil:

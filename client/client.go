@@ -8,7 +8,9 @@
 // where no answer came or the server was not ready: reads, and changes under an
 // Idempotency-Key, which the client makes for each call. All else is asked once.
 //
-// A [Verifier] is what a service embeds to let a server decide about its requests.
+// A [Verifier] is what a service embeds to let a server decide about its requests. A
+// [JWTVerifier] checks by itself what the server has signed, and [Revocations] tells it at
+// once of what holds no longer.
 package client
 
 import (

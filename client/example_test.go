@@ -34,6 +34,31 @@ func ExampleVerifier() {
 	http.Handle("GET /orders", g.Require("orders:read")(orders))
 }
 
+// A service that checks JWTs by itself follows what was revoked: a JWT ends with its key,
+// within a second.
+func ExampleJWTVerifier() {
+	c, err := client.New(client.Options{
+		Server: "https://keys.example.com",
+		Token:  gatehouse.NewSecret(os.Getenv("GATEHOUSE_TOKEN")), // of a service account's key with the scope revocations:read
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	revoked := c.FollowRevocations(client.RevocationsOptions{Failed: func(err error) { log.Print(err) }})
+	defer revoked.Close()
+	v := client.NewJWTVerifier(client.JWTOptions{
+		Issuer: "https://keys.example.com", Audience: "https://orders.example.com", Revocations: revoked,
+	})
+	g, err := gate.New(client.NewVerifier(c, client.VerifierOptions{JWT: v}), gate.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintln(w, "hello", gatehouse.FromContext(r.Context()).Principal.UID)
+	})
+	http.Handle("GET /orders", g.Require("orders:read")(orders))
+}
+
 // Keys that were not used for long are listed page by page.
 func ExampleClient_Keys() {
 	c := client.Socket("gatehouse-data/admin.sock")

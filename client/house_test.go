@@ -44,7 +44,12 @@ type house struct {
 
 func start(t *testing.T) *house {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "d")
+	return startIn(t, filepath.Join(t.TempDir(), "d"))
+}
+
+// startIn starts a server on the data that another may have left.
+func startIn(t *testing.T, dir string) *house {
+	t.Helper()
 	cfg, err := config.Load("", nil, map[string]string{"data": dir, "listen": "127.0.0.1:0", "ops_listen": ""})
 	if err != nil {
 		t.Fatal(err)

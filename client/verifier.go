@@ -21,7 +21,8 @@ import (
 // It is safe for concurrent use.
 //
 // Nothing is kept: each request asks the server, so that a revoke is in force here at
-// once, and a request waits for the server's answer.
+// once, and a request waits for the server's answer. Requests with a JWT can be decided
+// without the server, see [VerifierOptions.JWT].
 type Verifier struct {
 	client *Client
 	o      VerifierOptions
@@ -37,6 +38,11 @@ type VerifierOptions struct {
 	WantsBody func(*gatehouse.Request) bool
 	// Challenges are the header fields of an answer 401; nil: one for bearer tokens.
 	Challenges gatehouse.Header
+	// JWT decides, without asking the server, about requests that show a JWT as their bearer
+	// token. It knows of the key its id, tenant, scopes and the JWT's end, and of the principal
+	// the uid; what else bounds the key was judged when the JWT was made. Nil: the server is
+	// asked about these too, and refuses them.
+	JWT *JWTVerifier
 }
 
 const verifyTime = 5 * time.Second
@@ -80,6 +86,9 @@ func (v *Verifier) Challenges() gatehouse.Header { return v.o.Challenges }
 func (v *Verifier) Verify(ctx context.Context, r *gatehouse.Request) (gatehouse.Decision, error) {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
+	if token := jwt(r); v.o.JWT != nil && token != "" {
+		return v.o.JWT.decide(ctx, r, token)
+	}
 	answer, err := v.client.Verify(ctx, checkOf(r))
 	if err != nil {
 		return gatehouse.Decision{}, gatehouse.Unavailable("ask server", err)

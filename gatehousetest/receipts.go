@@ -24,6 +24,8 @@ func ReceiptStore(t *testing.T, open func(t *testing.T) AllStores) {
 		{"keep an answer", receiptAnswer},
 		{"keep an answer of no change", receiptAnswerAlone},
 		{"forget a secret", receiptForget},
+		{"claim a secret", receiptClaim},
+		{"claim at once", receiptClaimRace},
 		{"sealed again", receiptResealed},
 	})
 	// Receipts of all tenants are purged, so this one has a store of its own.
@@ -178,7 +180,8 @@ func receiptTenants(t *testing.T, h *house) {
 func receiptUnstorable(t *testing.T, h *house) {
 	for _, text := range unstorable {
 		mustInvalid(t, label("a change with the id %q", text), h.AppendEvent(t.Context(), h.once(text, "s")))
-		mustInvalid(t, label("an answer with the id %q", text), h.KeepAnswer(t.Context(), &gatehouse.Receipt{Tenant: h.tenant, ID: text, Status: 200}))
+		_, err := h.KeepAnswer(t.Context(), &gatehouse.Receipt{Tenant: h.tenant, ID: text, Status: 200})
+		mustInvalid(t, label("an answer with the id %q", text), err)
 		h.noReceipt(t, h.tenant, text)
 	}
 	if n := len(h.events(t, "")); n != 0 {
@@ -199,30 +202,42 @@ func receiptAnswer(t *testing.T, h *house) {
 		Tenant: h.tenant, ID: "once-1", Request: []byte("other"), Verb: "other", Subject: "other", Status: 201, Answer: []byte(`{"a":"<b>"}`),
 		Sealed: gatehouse.Sealed{Ref: "other", Data: []byte("other")}, Created: h.now(),
 	}
-	must(t, h.KeepAnswer(t.Context(), &answer))
 	want.Status, want.Answer = 201, answer.Answer // and nothing else
+	same(t, "what is kept", h.keepAnswer(t, &answer), want)
 	h.wantReceipt(t, "answered", want)
 	answer.Status, answer.Answer = 500, []byte("another")
-	must(t, h.KeepAnswer(t.Context(), &answer))
+	same(t, "what stays", h.keepAnswer(t, &answer), want)
 	h.wantReceipt(t, "answered again", want)
+}
+
+func (h *house) keepAnswer(t *testing.T, r *gatehouse.Receipt) gatehouse.Receipt {
+	t.Helper()
+	kept, err := h.KeepAnswer(t.Context(), r)
+	must(t, err)
+	return kept
 }
 
 func receiptAnswerAlone(t *testing.T, h *house) {
 	want := gatehouse.Receipt{Tenant: h.tenant, ID: "once-1", Request: randomBytes(32), Status: 204, Created: h.now()}
 	with := want
-	with.Sealed = gatehouse.Sealed{Ref: "dek-5", Data: []byte("never kept")}
-	must(t, h.KeepAnswer(t.Context(), &with))
+	with.Sealed, with.Claimed = gatehouse.Sealed{Ref: "dek-5", Data: []byte("never kept")}, h.now()
+	same(t, "what is kept", h.keepAnswer(t, &with), want)
 	h.wantReceipt(t, "an answer alone", want)
 	mustBe(t, "a change after it", h.AppendEvent(t.Context(), h.once("once-1", "s")), gatehouse.ErrRepeated)
 
-	errs := attempts(8, func(i int) error {
-		return h.KeepAnswer(t.Context(), &gatehouse.Receipt{Tenant: h.tenant, ID: "once-2", Status: 200 + i, Answer: []byte{byte(i)}, Created: want.Created})
+	heard := make([]gatehouse.Receipt, 8)
+	errs := attempts(len(heard), func(i int) (err error) {
+		heard[i], err = h.KeepAnswer(t.Context(), &gatehouse.Receipt{Tenant: h.tenant, ID: "once-2", Status: 200 + i, Answer: []byte{byte(i)}, Created: want.Created})
+		return err
 	})
 	must(t, errors.Join(errs...))
 	got, err := h.Receipt(t.Context(), h.tenant, "once-2")
 	must(t, err)
 	if len(got.Answer) != 1 || got.Status != 200+int(got.Answer[0]) {
 		t.Errorf("of several answers one whole is kept: %+v", got)
+	}
+	for _, r := range heard {
+		same(t, "what all hear", r, got)
 	}
 }
 
@@ -236,6 +251,65 @@ func receiptForget(t *testing.T, h *house) {
 	for range 2 {
 		must(t, h.ForgetSecret(t.Context(), h.tenant, "once-1"))
 		h.wantReceipt(t, "forgotten", want)
+	}
+}
+
+func receiptClaim(t *testing.T, h *house) {
+	e := h.once("once-1", "s")
+	must(t, h.AppendEvent(t.Context(), e))
+	want, first, second := receiptOf(e), h.now(), h.now().Add(time.Hour)
+	for _, row := range []struct {
+		what, id string
+		seen, at time.Time
+		claims   bool
+	}{
+		{"a receipt that is not there", "none", time.Time{}, first, false},
+		{"one that nobody has", "once-1", second, first, false},
+		{"it", "once-1", time.Time{}, first, true},
+		{"what another has", "once-1", time.Time{}, second, false},
+		{"what it has itself", "once-1", time.Time{}, first, false},
+		{"what another has, knowing it", "once-1", first, second, true},
+		{"to end what is no longer its own", "once-1", first, time.Time{}, false},
+		{"to end it", "once-1", second, time.Time{}, true},
+		{"it again", "once-1", time.Time{}, first, true},
+	} {
+		did, err := h.ClaimSecret(t.Context(), h.tenant, row.id, row.seen, row.at)
+		if must(t, err); did != row.claims {
+			t.Errorf("claim %s: %v", row.what, did)
+		}
+		if did {
+			want.Claimed = row.at
+		}
+		h.wantReceipt(t, "claim "+row.what, want)
+	}
+	must(t, h.ForgetSecret(t.Context(), h.tenant, "once-1"))
+	want.Sealed, want.Claimed = gatehouse.Sealed{}, time.Time{}
+	h.wantReceipt(t, "forgotten", want)
+	if did, err := h.ClaimSecret(t.Context(), h.tenant, "once-1", time.Time{}, first); did || err != nil {
+		t.Errorf("a secret that is gone is claimed: %v, %v", did, err)
+	}
+}
+
+func receiptClaimRace(t *testing.T, h *house) {
+	const callers, rounds = 8, 12
+	for round := range rounds {
+		id := label("once-%d", round)
+		must(t, h.AppendEvent(t.Context(), h.once(id, "s")))
+		at, did := h.now(), make([]bool, callers)
+		errs := attempts(callers, func(i int) (err error) { // at one moment, as clocks may have it
+			did[i], err = h.ClaimSecret(t.Context(), h.tenant, id, time.Time{}, at)
+			return err
+		})
+		must(t, errors.Join(errs...))
+		claims := 0
+		for _, d := range did {
+			if d {
+				claims++
+			}
+		}
+		if claims != 1 {
+			t.Errorf("%d of %d have the secret", claims, callers)
+		}
 	}
 }
 

@@ -49,7 +49,7 @@ func (kr *Keyring) unwrap(ctx context.Context, k *gatehouse.DataKey) (dek []byte
 	kek := kr.keys().byID(kindKEK, k.KEK)
 	if kek == nil {
 		return nil, 0, fmt.Errorf("%w: data key %q is wrapped by KEK %q, which it does not hold; "+
-			"copy the keyring of a node that holds it and start again", ErrKeyring, k.ID, k.KEK)
+			"copy the keyring of a node that holds it", ErrKeyring, k.ID, k.KEK)
 	}
 	wrong := fmt.Errorf("%w: data key %q does not open under its KEK %q", ErrKeyring, k.ID, k.KEK)
 	if len(k.Wrapped) == 0 {

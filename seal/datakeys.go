@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -22,6 +23,10 @@ func (s *Sealer) reload(ctx context.Context) error {
 		return gatehouse.Unavailable("read data keys", err)
 	}
 	s.done = read
+	if slices.ContainsFunc(list, s.lacks) {
+		// A keyring that was copied here since the start may hold it.
+		s.keyring.follow()
+	}
 	opened, errs := make([]*dataKey, len(list)), make([]error, len(list))
 	var down error // a Vault that does not answer is not asked for every data key
 	for i := range list {
@@ -48,6 +53,9 @@ func (s *Sealer) reload(ctx context.Context) error {
 	}
 	return nil
 }
+
+// lacks reports whether a data key is under a KEK that the keyring does not hold.
+func (s *Sealer) lacks(k gatehouse.DataKey) bool { return s.keyring.keys().byID(kindKEK, k.KEK) == nil }
 
 // opened returns a data key of the store in clear, from memory where it is there. down is
 // the answer for those of a Vault that is down; nil: ask.
@@ -76,8 +84,13 @@ func (s *Sealer) opened(ctx context.Context, k *gatehouse.DataKey, down error) (
 	return &dataKey{id: k.ID, owner: owner{k.Tenant, k.Purpose}, kek: k.KEK, algorithm: algorithm, created: k.Created, key: key}, nil
 }
 
-// create makes the data key of o and stores it. The caller has the turn.
+// create makes a data key of o and stores it. The caller has the turn.
 func (s *Sealer) create(ctx context.Context, o owner) (*dataKey, error) {
+	return s.createAs(ctx, rand.Text(), o)
+}
+
+// createAs is create with an id. gatehouse.ErrExists where it is taken.
+func (s *Sealer) createAs(ctx context.Context, id string, o owner) (*dataKey, error) {
 	kek := s.keyring.keys().primary(kindKEK)
 	if kek == nil {
 		return nil, fmt.Errorf("%w: it is empty", ErrKeyring)
@@ -89,13 +102,17 @@ func (s *Sealer) create(ctx context.Context, o owner) (*dataKey, error) {
 		now = last.created.Add(time.Microsecond)
 	}
 	s.mu.RUnlock()
-	dk := &dataKey{id: rand.Text(), owner: o, kek: kek.id, algorithm: kek.recordAlgorithm(), created: now, key: randomBytes(keySize)}
+	dk := &dataKey{id: id, owner: o, kek: kek.id, algorithm: kek.recordAlgorithm(), created: now, key: randomBytes(keySize)}
 	stored := &gatehouse.DataKey{ID: dk.id, Tenant: o.tenant, Purpose: o.purpose, Created: now}
 	if err := s.keyring.wrap(ctx, kek, stored, dk.key); err != nil {
 		return nil, err
 	}
-	if err := s.store.InsertDataKey(ctx, stored, dataKeyEvent("datakey.create", stored, now,
-		gatehouse.Change{Field: "purpose", After: o.purpose}, gatehouse.Change{Field: "kek", After: kek.id})); err != nil {
+	err := s.store.InsertDataKey(ctx, stored, dataKeyEvent("datakey.create", stored, now,
+		gatehouse.Change{Field: "purpose", After: o.purpose}, gatehouse.Change{Field: "kek", After: kek.id}))
+	switch {
+	case errors.Is(err, gatehouse.ErrExists):
+		return nil, err
+	case err != nil:
 		return nil, gatehouse.Unavailable("insert data key", err)
 	}
 	s.mu.Lock()

@@ -55,8 +55,10 @@ type Keyring struct{ ring *ring }
 type ring struct {
 	path    string // of the file; empty: none
 	vault   *transit
-	turn    sync.Mutex // held by whoever changes the file
+	turn    sync.Mutex // held by whoever changes the file, or reads it again
 	current atomic.Pointer[keys]
+
+	followed time.Time // when it was last read again; guarded by turn
 }
 
 // keys are the lines of a keyring file. They are replaced, never changed.
@@ -135,9 +137,13 @@ func (k *Keyring) PrimaryPepper() (id string, key []byte) {
 }
 
 // PepperByID returns the pepper with this id, primary or not. The caller owns key,
-// which is 32 bytes; ok is false when there is no such pepper.
+// which is 32 bytes; ok is false when there is no such pepper, here or in the file.
 func (k *Keyring) PepperByID(id string) (key []byte, ok bool) {
 	e := k.keys().byID(kindPepper, id)
+	if e == nil && id != "" {
+		k.follow()
+		e = k.keys().byID(kindPepper, id)
+	}
 	if e == nil {
 		return nil, false
 	}

@@ -29,6 +29,10 @@ const (
 // that is not understood, is refused with an error of one line that names the file and
 // what to do and holds nothing of the file's content. fs.ErrNotExist when there is no
 // such file.
+//
+// A process that meets a key that it does not hold, a KEK or a pepper, reads the file again,
+// once a second at most: the keyring of another node may have been copied over it. It takes
+// a file that holds all that it holds, and nothing of any other.
 func LoadKeyring(path string) (*Keyring, error) {
 	text, err := readPrivate(path)
 	if err != nil {
@@ -217,4 +221,33 @@ func (k *Keyring) change(edit func(keys) (keys, error), record func(gatehouse.Ou
 	}
 	k.ring.current.Store(&after)
 	return nil
+}
+
+// followEvery is how often at most a file is read again.
+const followEvery = time.Second
+
+// follow takes the file as it is now, where that has more than what was read and lacks
+// nothing of it.
+func (k *Keyring) follow() {
+	if k.ring == nil || k.ring.path == "" || !k.ring.turn.TryLock() { // nobody waits for a change of it
+		return
+	}
+	defer k.ring.turn.Unlock()
+	now := time.Now()
+	if now.Sub(k.ring.followed).Abs() < followEvery {
+		return
+	}
+	k.ring.followed = now
+	fresh, err := LoadKeyring(k.ring.path)
+	if err != nil {
+		return // the key stays missing, and whoever needs it says so
+	}
+	after := fresh.keys()
+	for _, held := range k.keys() {
+		e := after.byID(held.kind, held.id)
+		if e == nil || e.algorithm != held.algorithm || !bytes.Equal(e.key, held.key) || held.key == nil && e.source != held.source {
+			return
+		}
+	}
+	k.ring.current.Store(&after)
 }

@@ -171,6 +171,61 @@ func TestForgottenNode(t *testing.T) {
 	a.opens(b.sealer)
 }
 
+// A running node goes on when the keyring of another is copied over its own, and takes no
+// file that lacks what it holds.
+func TestCopiedKeyring(t *testing.T) {
+	t.Parallel()
+	a := openHouse(t)
+	a.fill()
+	b := a.node()
+	before, err := os.ReadFile(b.path)
+	a.must(err)
+	pepper := a.add(NewKey{Kind: kindPepper}).ID
+	a.add(NewKey{ID: "kek-2", Primary: true})
+	_, err = a.keeper.Rewrap(t.Context(), operator)
+	a.must(err)
+	a.finish()
+	copied, err := os.ReadFile(a.path)
+	a.must(err)
+
+	foreign := newKeyring(time.Now()).keys()
+	for _, row := range []struct {
+		what string
+		text []byte
+		good bool
+	}{
+		{"as it was", before, false},
+		{"of strangers", append(foreign, *a.ring.keys().byID(kindKEK, "kek-2")).text(), false},
+		{"spoiled", []byte("gatehouse-keyring 1\nkek"), false},
+		{"of the other node", copied, true},
+	} {
+		a.must(os.WriteFile(b.path, row.text, 0o600))
+		b.ring.ring.followed = time.Time{}
+		a.clock.Advance(failedFor)
+		_, err := b.sealer.Open(t.Context(), keyBinding("key-00"), a.sealed("key-00"))
+		if (err == nil) != row.good || err != nil && (!errors.Is(err, ErrKeyring) || !errors.Is(err, gatehouse.ErrUnavailable)) {
+			t.Errorf("a keyring %s: %v", row.what, err)
+		}
+		b.ring.ring.followed = time.Time{}
+		if _, ok := b.ring.PepperByID(pepper); ok != row.good {
+			t.Errorf("a keyring %s: pepper %v", row.what, ok)
+		}
+	}
+	a.opens(b.sealer)
+	a.must(b.keeper.Retire(t.Context(), operator, a.oldKEK(t)))
+	b.onDisk()
+}
+
+// oldKEK is the KEK that is not primary.
+func (h *house) oldKEK(t *testing.T) string {
+	t.Helper()
+	e := h.ring.keys().first(func(e *entry) bool { return e.kind == kindKEK && !e.primary })
+	if e == nil {
+		t.Fatal("there is one KEK")
+	}
+	return e.id
+}
+
 // A Keeper without a batch size has one.
 func TestKeeperDefaults(t *testing.T) {
 	t.Parallel()

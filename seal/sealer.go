@@ -22,6 +22,7 @@ const (
 	// canaryPurpose is the purpose of the data key made in an empty store, by which the
 	// next start notices another keyring although nothing was sealed yet.
 	canaryPurpose = "canary"
+	canaryID      = "canary"
 
 	// A data key that could not be had is not asked for again within failedFor, and
 	// failedMax of them are remembered. The wait never hides a good Ref: a data key is
@@ -77,11 +78,12 @@ func NewSealer(ctx context.Context, kr *Keyring, store gatehouse.DataKeyStore, n
 		return nil, err
 	}
 	if len(s.newest) == 0 {
-		if _, err := s.create(ctx, owner{gatehouse.DefaultTenant, canaryPurpose}); err != nil {
+		// Another node may begin at the same time with another keyring. There is one canary,
+		// so the store says whose the first was, and nothing of the other's is left in it.
+		_, err := s.createAs(ctx, canaryID, owner{gatehouse.DefaultTenant, canaryPurpose})
+		if err != nil && !errors.Is(err, gatehouse.ErrExists) {
 			return nil, err
 		}
-		// Another node may have begun at the same time with another keyring: of the two,
-		// the later one sees the earlier one's data key here.
 		if err := s.reload(ctx); err != nil {
 			return nil, err
 		}
@@ -114,7 +116,7 @@ func (s *Sealer) Seal(ctx context.Context, b gatehouse.Binding, plaintext []byte
 // Open implements [gatehouse.Sealer]. The caller owns the plaintext, which is never
 // empty. ErrOpen; ErrKeyring together with [gatehouse.ErrUnavailable] when a data key
 // made meanwhile by another process is wrapped by a KEK that this one does not hold,
-// until it does; [gatehouse.ErrUnavailable] when the store or Vault failed or ctx ended.
+// until it does, see [LoadKeyring]; [gatehouse.ErrUnavailable] when the store or Vault failed or ctx ended.
 func (s *Sealer) Open(ctx context.Context, b gatehouse.Binding, sealed gatehouse.Sealed) ([]byte, error) {
 	dk, err := s.forRef(ctx, sealed.Ref)
 	if err != nil {

@@ -220,25 +220,35 @@ func TestStartRefusesChangedDataKey(t *testing.T) {
 	}
 }
 
-// Two nodes that first start together with two keyrings do not both come up.
+// Of two nodes that first start together with two keyrings one comes up, now and ever
+// after, and the other says what to do.
 func TestTwoKeyringsOneStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := &memStore{gate: make(chan struct{})}
-		errs := make([]error, 2)
+		rings, errs := []*Keyring{newKeyring(time.Now()), newKeyring(time.Now())}, make([]error, 2)
 		var wg sync.WaitGroup
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = NewSealer(context.Background(), newKeyring(time.Now()), store, time.Now) })
+			wg.Go(func() { _, errs[i] = NewSealer(context.Background(), rings[i], store, time.Now) })
 		}
 		synctest.Wait() // both have read the empty store
 		for range errs {
 			store.gate <- struct{}{}
 		}
-		synctest.Wait() // both have made their canary
+		synctest.Wait() // both have tried to make the canary
 		close(store.gate)
 		wg.Wait()
-		if errs[0] == nil && errs[1] == nil {
-			t.Error("both came up")
+		if errs[0] != nil {
+			rings[0], rings[1], errs[0], errs[1] = rings[1], rings[0], errs[1], errs[0]
+		}
+		if errs[0] != nil || !errors.Is(errs[1], ErrKeyring) || !strings.Contains(errs[1].Error(), "copy the keyring") {
+			t.Errorf("%v; want one that comes up, and ErrKeyring", errs)
+		}
+		if _, err := NewSealer(context.Background(), rings[0], store, time.Now); err != nil {
+			t.Errorf("the next start of the first: %v", err)
+		}
+		if _, err := NewSealer(context.Background(), rings[1], store, time.Now); !errors.Is(err, ErrKeyring) {
+			t.Errorf("the next start of the other: %v", err)
 		}
 	})
 }

@@ -20,6 +20,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/client"
 )
 
 // authority publishes keys, as Gatehouse does.
@@ -68,7 +71,8 @@ func (c *clock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
 func newService(a *authority) (http.Handler, *clock) {
 	c := &clock{start}
-	return whoami(&verifier{keys: &keySet{url: a.URL, now: c.now}, audience: "peatio", now: c.now}), c
+	holds, _ := follow("", gatehouse.Secret{})
+	return whoami(&verifier{keys: &keySet{url: a.URL, now: c.now}, audience: "peatio", holds: holds, now: c.now}), c
 }
 
 var testKeys = sync.OnceValue(func() []*rsa.PrivateKey {
@@ -173,6 +177,24 @@ func TestRefusals(t *testing.T) {
 	} {
 		if w := call(h, authorization...); w.Code != http.StatusUnauthorized || w.Body.Len() > 0 {
 			t.Errorf("%s: got %d %s, want 401 and no body", name, w.Code, w.Body)
+		}
+	}
+}
+
+// A token that was revoked is refused; while nobody can tell, nothing is said of it.
+func TestRevoked(t *testing.T) {
+	t.Parallel()
+	k := testKeys()[0]
+	a := newAuthority(t, k)
+	for err, status := range map[error]int{nil: 200, client.ErrRevoked: 401, client.ErrStale: 503} {
+		var asked client.Issued
+		h := whoami(&verifier{
+			keys: &keySet{url: a.URL, now: (&clock{start}).now}, audience: "peatio", now: (&clock{start}).now,
+			holds: func(j client.Issued) error { asked = j; return err },
+		})
+		w := call(h, "Bearer "+sign(t, k, rs256, goodClaims(nil)))
+		if w.Code != status || asked.UID != "ID1234567890" || !asked.Time.Equal(start) {
+			t.Errorf("%v: %d, want %d; asked of %+v", err, w.Code, status, asked)
 		}
 	}
 }

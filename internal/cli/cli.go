@@ -42,6 +42,8 @@ type commands struct {
 	Format  string `help:"How to print: table, json with one object a line, or yaml with one document an object." enum:"table,json,yaml" default:"table"`
 
 	Serve          serveCommand          `cmd:"" help:"Run the server."`
+	Migrate        migrateCommand        `cmd:"" help:"Bring the database up to this version of the program, as serve does by itself."`
+	Cluster        clusterCommand        `cmd:"" help:"Look at the processes that share a database."`
 	Key            keyCommand            `cmd:"" help:"Manage API keys."`
 	Account        accountCommand        `cmd:"" help:"Manage accounts."`
 	ServiceAccount serviceAccountCommand `cmd:"" help:"Manage service accounts: principals that never sign in."`

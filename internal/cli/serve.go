@@ -4,7 +4,6 @@
 package cli
 
 import (
-	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/server"
 )
 
@@ -13,19 +12,13 @@ type serveCommand struct {
 	Listen      *string `help:"Address of the API, the gate and the console." placeholder:"ADDR"`
 	OpsListen   *string `help:"Address of /metrics, /livez and /readyz; empty: none." placeholder:"ADDR"`
 	DatabaseURL *string `name:"database-url" help:"postgres://… instead of SQLite in the data directory." placeholder:"URL"`
+	RedisURL    *string `name:"redis-url" help:"redis://… for nonces and limits, beside a database of several servers." placeholder:"URL"`
 }
 
 func (c *serveCommand) Run(e *env) error {
-	flags := map[string]string{}
-	if e.data != "" {
-		flags["data"] = e.data
-	}
-	for key, value := range map[string]*string{"listen": c.Listen, "ops_listen": c.OpsListen, "database_url": c.DatabaseURL} {
-		if value != nil {
-			flags[key] = *value
-		}
-	}
-	cfg, err := config.Load(c.Config, e.environ, flags)
+	cfg, err := load(e, c.Config, map[string]*string{
+		"listen": c.Listen, "ops_listen": c.OpsListen, "database_url": c.DatabaseURL, "redis_url": c.RedisURL,
+	})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Config struct {
 	Listen         string         `key:"listen" default:"127.0.0.1:8080" help:"address of the API, the gate and the console"`
 	OpsListen      string         `key:"ops_listen" default:"127.0.0.1:8081" help:"address of /metrics, /livez and /readyz; empty: none"`
 	DatabaseURL    string         `key:"database_url" default:"" secret:"true" help:"postgres://… ; empty: SQLite in the data directory"`
+	RedisURL       string         `key:"redis_url" default:"" secret:"true" help:"redis://… of Valkey or Redis for nonces and limits; several hosts with commas; empty: the database keeps them"`
+	Node           string         `key:"node" default:"" help:"name of this process among others, for people; empty: the host's name and the listen address"`
 	PublicURL      string         `key:"public_url" default:"" help:"where clients reach this server, such as https://keys.example.com; empty: http:// and the listen address"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"" help:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed; empty: none"`
 	ShutdownGrace  time.Duration  `key:"shutdown_grace" default:"20s" help:"how long running requests may take after SIGTERM"`
@@ -41,6 +43,8 @@ type Config struct {
 
 	RewrapBatch int `key:"keyring.rewrap_batch" default:"100" help:"rows that gatehouse keyring rewrap seals again in one transaction"`
 
+	Database Database `key:"database"`
+
 	Vault  Vault  `key:"vault"`
 	Barong Barong `key:"barong"`
 	SMTP   SMTP   `key:"smtp"`
@@ -49,6 +53,15 @@ type Config struct {
 
 	Shield  Shield  `key:"shield"`
 	HTTPSig HTTPSig `key:"httpsig"`
+}
+
+// Database is what can be set of a database that nodes share: PostgreSQL.
+type Database struct {
+	Lease    time.Duration `key:"database.lease" default:"1s" help:"how long a node may answer from records it has read, after its last look at what others changed; a change that cannot be told to a node takes as long; 5s at most; 0: every request reads the database"`
+	CacheMB  int           `key:"database.cache_mb" default:"256" help:"megabytes of records that are kept under the lease, about 300 for a million keys"`
+	Hints    bool          `key:"database.hints" default:"true" help:"use LISTEN and NOTIFY, which only save time; off behind a pooler in transaction mode"`
+	MaxConns int           `key:"database.max_conns" default:"16" help:"connections for keys at most, and 12 more for notices, nonces and limits"`
+	Unsafe   bool          `key:"database.allow_unsafe" default:"false" help:"start although the server may forget what it acknowledged (fsync, full_page_writes or synchronous_commit off)"`
 }
 
 // OAuth is what can be set of the endpoints for OAuth-aware clients.

@@ -88,7 +88,7 @@ func (d *Dir) Keyring(ctx context.Context, store gatehouse.DataKeyStore) (*seal.
 		return nil, fmt.Errorf("read data keys: %w", err)
 	}
 	if len(keys) > 0 {
-		return nil, fmt.Errorf("keyring %s: is missing, and the store holds secrets sealed under it; put the file back", path)
+		return nil, fmt.Errorf("keyring %s: is missing, and the store holds secrets sealed under it; put the file back, or copy that of another node", path)
 	}
 	return seal.LoadOrCreateKeyring(path)
 }

@@ -58,6 +58,11 @@ func (c *caller) superadmin() bool { return c.operator() || c.role == roleSupera
 // everyone reports whether the caller manages the records of others in its tenant.
 func (c *caller) everyone() bool { return c.operator() || c.actor.Everyone }
 
+// service reports whether the caller is a service account.
+func (c *caller) service() bool {
+	return c.decision != nil && c.decision.Principal.Kind == gatehouse.PrincipalService
+}
+
 // principal is the id of the account that the caller speaks for; empty: the operator.
 func (c *caller) principal() string {
 	switch {
@@ -236,8 +241,11 @@ func (rt *route) forbids(c *caller) *refusal {
 	case c.decision != nil && rt.Scope != "" && !c.decision.Key.Scopes.Holds(rt.Scope):
 		no.Code, no.Title = gatehouse.ReasonInsufficientScope.Code(), "insufficient scope"
 		no.Detail = "it takes the scope " + string(rt.Scope) + ", by name: the wildcard does not hold for management"
-	case rt.Everyone && !c.everyone():
+	case rt.Everyone && !c.everyone() && !(rt.Services && c.service()):
 		no.Detail = "it takes the role admin or superadmin"
+		if rt.Services {
+			no.Detail = "it takes a service account, or the role admin or superadmin"
+		}
 	case rt.DefaultTenantOnly && c.actor.Tenant != gatehouse.DefaultTenant:
 		no.Detail = "it is done in the default tenant"
 	case rt.DefaultTenantOnly && !c.superadmin():

@@ -36,3 +36,10 @@ func (h *Handler) Table() []Row {
 	}
 	return rows
 }
+
+// Waiters is how many requests wait for revocations.
+func (h *Handler) Waiters() int {
+	h.waits.mu.Lock()
+	defer h.waits.mu.Unlock()
+	return h.waits.all
+}

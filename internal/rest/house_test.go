@@ -118,7 +118,7 @@ func (h *house) serve(c rest.Config) {
 	}
 	c.Authority, c.Directory, c.Tenants, c.Usage = h.authority, h.directory, h.store, h.store
 	c.Attempts, c.Audit, c.Limiter, c.Log, c.Keyring = h.store, h.store, h.limiter, slog.New(slog.NewTextHandler(h.log, nil)), &calls{}
-	c.RuleStore, c.Chains, c.Signing = h.store, h.store, &signing{h.signing}
+	c.RuleStore, c.Chains, c.Signing, c.Notices = h.store, h.store, &signing{h.signing}, h.store
 	c.Defaults = map[string]func(*gatehouse.NewKey){"shield": func(n *gatehouse.NewKey) {
 		d := shield.NewKey(n.Principal, n.Name, n.Scopes...)
 		n.Scopes, n.Unused = d.Scopes, cmp.Or(n.Unused, d.Unused)

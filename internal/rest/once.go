@@ -24,8 +24,8 @@ import (
 // A POST with an Idempotency-Key happens once. The change itself leaves a receipt, in its
 // own transaction, with the sealed secret where there is one; a second change under the
 // same key finds it. When the change is answered, the answer is kept with the receipt,
-// without the secret, and the secret is dropped once an answer with it was delivered. Who
-// comes again is answered from the receipt. See docs/spec/api.md.
+// without the secret; see handover.go for that. Who comes again is answered from the receipt.
+// See docs/spec/api.md.
 
 // The header fields of idempotent requests and of answers that were given before.
 const (
@@ -125,33 +125,44 @@ func (h *Handler) first(w http.ResponseWriter, r *http.Request, rt *route, once 
 	}
 	held := &heldAnswer{header: w.Header(), status: http.StatusOK}
 	next(held, r)
-	if c.repeated { // another node was faster
-		receipt, err := h.c.Receipts.Receipt(r.Context(), c.actor.Tenant, once.ID)
-		if err != nil {
-			h.fail(w, r, err)
-			return
-		}
-		h.repeat(w, r, rt, once, &receipt)
+	if c.nothing {
+		deliver(w, held.status, held.body.Bytes())
 		return
 	}
-	if held.status < 300 && !c.nothing && h.happened(r.Context(), rt, c, once) {
-		h.keep(r.Context(), rt, &gatehouse.Receipt{
-			Tenant: c.actor.Tenant, ID: once.ID, Request: once.Request, Status: held.status, Answer: held.body.Bytes(), Created: time.Now().UTC(),
-		})
-	}
-	if deliver(w, r, held.status, held.body.Bytes()) && held.status < 300 && rt.Secret {
-		h.forget(r.Context(), c.actor.Tenant, once.ID)
+	receipt, err := h.c.Receipts.Receipt(r.Context(), c.actor.Tenant, once.ID)
+	switch none := errors.Is(err, gatehouse.ErrNotFound); {
+	case held.status < 300 && (err == nil || none && rt.Repeat != repeatChange):
+		h.answer(w, r, rt, once, &receipt, held)
+	case err == nil: // another call or node was faster, whatever stood in the way of this one
+		w.Header().Del("Retry-After")
+		h.repeat(w, r, rt, once, &receipt)
+	case !none && (c.repeated || held.status < 300 && rt.Secret): // what can be told now is not known
+		h.fail(w, r, err)
+	default: // a change that found nothing to do finds nothing again
+		deliver(w, held.status, held.body.Bytes())
 	}
 }
 
-// happened reports whether there is something to keep an answer for: a change that found
-// nothing to do finds nothing again.
-func (h *Handler) happened(ctx context.Context, rt *route, c *caller, once *gatehouse.Once) bool {
-	if rt.Repeat != repeatChange {
-		return true
+// answer keeps the answer to what was just done, and gives it. Where another was kept before,
+// of a node that was asked again meanwhile, that one stands.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request, rt *route, once *gatehouse.Once, receipt *gatehouse.Receipt, held *heldAnswer) {
+	if receipt.ID == "" {
+		*receipt = gatehouse.Receipt{Tenant: callerOf(r.Context()).actor.Tenant, ID: once.ID, Request: once.Request, Created: time.Now().UTC()}
 	}
-	_, err := h.c.Receipts.Receipt(ctx, c.actor.Tenant, once.ID)
-	return err == nil
+	own := receipt.Status == 0
+	kept, secret := withoutSecret(rt, held.body.Bytes())
+	if own {
+		receipt.Status, receipt.Answer = held.status, kept
+		own = h.keep(r.Context(), rt, receipt)
+	}
+	switch {
+	case !own:
+		h.repeat(w, r, rt, once, receipt)
+	case secret:
+		h.handOver(w, r, receipt, held.body.Bytes())
+	default:
+		deliver(w, held.status, held.body.Bytes())
+	}
 }
 
 // repeat answers what was done before.
@@ -166,16 +177,18 @@ func (h *Handler) repeat(w http.ResponseWriter, r *http.Request, rt *route, once
 			return
 		}
 	}
-	body, secret, err := h.withSecret(r.Context(), rt, receipt)
+	body, err := h.withSecret(r.Context(), rt, receipt)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
 	w.Header().Set(replayedField, "true")
 	w.Header().Set("Content-Type", "application/json")
-	if deliver(w, r, receipt.Status, body) && secret {
-		h.forget(r.Context(), receipt.Tenant, receipt.ID)
+	if body == nil {
+		deliver(w, receipt.Status, receipt.Answer)
+		return
 	}
+	h.handOver(w, r, receipt, body)
 }
 
 // rebuild makes the answer to a change that was made and never answered.
@@ -191,70 +204,47 @@ func (h *Handler) rebuild(ctx context.Context, rt *route, receipt *gatehouse.Rec
 		return err
 	}
 	receipt.Status = rt.Status
-	h.keep(ctx, rt, receipt)
+	h.keep(ctx, rt, receipt) // or what another kept meanwhile
 	return nil
 }
 
-// keep stores an answer without its secret. That it could not is told to the log: whoever
-// comes again is then answered from the record.
-func (h *Handler) keep(ctx context.Context, rt *route, receipt *gatehouse.Receipt) {
-	kept := *receipt
-	if rt.Secret {
-		var k api.CreatedKey
-		if err := json.Unmarshal(kept.Answer, &k); err != nil {
-			return // it cannot be: the answer is ours
-		}
-		k.Secret, k.Token = "", ""
-		kept.Answer, _ = json.Marshal(k)
-	}
+// keep stores the answer of a receipt, and reports whether it is the one that stands; where it
+// is not, receipt holds the other. That it could not is told to the log: whoever comes again is
+// then answered from the record.
+func (h *Handler) keep(ctx context.Context, rt *route, receipt *gatehouse.Receipt) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), small.Timeout)
 	defer cancel()
-	if err := h.c.Receipts.KeepAnswer(ctx, &kept); err != nil {
+	kept, err := h.c.Receipts.KeepAnswer(ctx, receipt)
+	if err != nil {
 		h.c.Log.ErrorContext(ctx, "answer is not kept", "operation", rt.ID, "error", err)
+		return true
 	}
+	own := kept.Status == receipt.Status && bytes.Equal(kept.Answer, receipt.Answer) && bytes.Equal(kept.Request, receipt.Request)
+	*receipt = kept
+	return own
 }
 
-// withSecret is the kept answer, with the secret where nobody has read it yet and the caller
-// may still have it.
-func (h *Handler) withSecret(ctx context.Context, rt *route, receipt *gatehouse.Receipt) (body []byte, has bool, err error) {
+// withoutSecret is an answer as it is kept, and whether there is a secret in it.
+func withoutSecret(rt *route, answer []byte) (kept []byte, secret bool) {
 	if !rt.Secret {
-		return receipt.Answer, false, nil
-	}
-	if err := h.mayChange(ctx, callerOf(ctx), receipt.Subject); err != nil {
-		if errors.Is(err, gatehouse.ErrNotFound) || errors.Is(err, gatehouse.ErrForbidden) {
-			err = nil
-		}
-		return receipt.Answer, false, err
-	}
-	secret, token, err := h.c.Authority.Unread(ctx, receipt)
-	if err != nil || secret.Empty() {
-		return receipt.Answer, false, err
+		return answer, false
 	}
 	var k api.CreatedKey
-	if err := json.Unmarshal(receipt.Answer, &k); err != nil {
-		return nil, false, err
-	}
-	k.Secret, k.Token = secret.Reveal(), token.Reveal()
-	body, err = json.Marshal(k)
-	return body, true, err
-}
-
-func (h *Handler) forget(ctx context.Context, tenant, id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), small.Timeout)
-	defer cancel()
-	if err := h.c.Receipts.ForgetSecret(ctx, tenant, id); err != nil {
-		h.c.Log.ErrorContext(ctx, "secret of a receipt is not dropped", "error", err)
-	}
+	_ = json.Unmarshal(answer, &k) // it is ours, so it can be read
+	secret = k.Secret != "" || k.Token != ""
+	k.Secret, k.Token = "", ""
+	kept, _ = json.Marshal(k)
+	return kept, secret
 }
 
 // deliver writes an answer and reports whether it left for a client that is still there.
-func deliver(w http.ResponseWriter, r *http.Request, status int, body []byte) bool {
+func deliver(w http.ResponseWriter, status int, body []byte) bool {
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil && status != http.StatusNoContent {
 		return false
 	}
 	err := http.NewResponseController(w).Flush()
-	return (err == nil || errors.Is(err, http.ErrNotSupported)) && r.Context().Err() == nil
+	return err == nil || errors.Is(err, http.ErrNotSupported)
 }
 
 // heldAnswer is an answer that is not sent yet. Its header is that of the answer to come.

@@ -126,6 +126,8 @@ func (o *operation) text() string {
 	}
 	if o.DefaultTenantOnly && !o.SocketOnly {
 		text += " For superadministrators of the default tenant."
+	} else if o.Services {
+		text += " For service accounts, and callers with the role admin or superadmin."
 	} else if o.Everyone {
 		text += " For callers with the role admin or superadmin."
 	}

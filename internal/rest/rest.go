@@ -7,14 +7,17 @@
 package rest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/gate"
 )
 
@@ -33,7 +36,10 @@ type Config struct {
 	Proxies   gate.Proxies // zero: nobody's word on the client's address counts
 	Strip     []string     // further header fields that hold credentials
 	Keyring   Keyring      // nil: the API does not show it
-	Signing   Signing      // nil: nor these
+	// Cluster tells how the process and its neighbours stand; nil: the API does not say.
+	Cluster   func(context.Context) api.Cluster
+	Signing   Signing               // nil: nor these
+	Notices   gatehouse.NoticeStore // nil: there is no list of revocations
 	RuleStore gatehouse.RuleStore
 	Rules     Rules                // nil: what RuleStore holds
 	Chains    gatehouse.ChainStore // of the events in Audit
@@ -62,13 +68,19 @@ type Handler struct {
 	flights flights
 	tenants *gatehouse.Tenants
 	rules   *ruleBooks
-	spec    []byte // the OpenAPI document
-	page    []byte // the reference page
+	ends    ends
+	waits   waits
+	drained chan struct{} // closed by Drain
+	spec    []byte        // the OpenAPI document
+	page    []byte        // the reference page
 }
 
 // New makes the API. It fails where a key could not be asked for.
 func New(c Config) (*Handler, error) {
-	h := &Handler{c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), rules: &ruleBooks{store: c.RuleStore}}
+	h := &Handler{
+		c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), rules: &ruleBooks{store: c.RuleStore},
+		ends: ends{store: c.Notices, people: c.Directory, now: time.Now}, drained: make(chan struct{}),
+	}
 	if h.c.Rules == nil {
 		h.c.Rules = h.rules
 	}
@@ -103,9 +115,9 @@ func (h *Handler) Public() http.Handler { return h.mount(true) }
 func (h *Handler) operations() []operation {
 	var all []operation
 	for _, some := range [][]operation{
-		h.selfOperations(), h.keyOperations(), h.lifeOperations(), h.rotationOperations(), h.verifyOperations(), h.importOperations(),
+		h.selfOperations(), h.keyOperations(), h.lifeOperations(), h.rotationOperations(), h.verifyOperations(), h.revocationOperations(), h.importOperations(),
 		h.accountOperations(), h.serviceOperations(), h.tenantOperations(), h.ruleOperations(), h.usageOperations(),
-		h.auditOperations(), h.attemptOperations(), h.signingOperations(), h.keyringOperations(), h.docsOperations(),
+		h.auditOperations(), h.attemptOperations(), h.signingOperations(), h.keyringOperations(), h.clusterOperations(), h.docsOperations(),
 	} {
 		all = append(all, some...)
 	}

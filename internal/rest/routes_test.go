@@ -91,6 +91,7 @@ var foreign = map[string]struct {
 	"extendRotation":       {"POST /v1/keys/KID/rotation/extend", `{"grace_s":60}`, 404},
 	"verify":               {"POST /v1/verify", `{"headers":{"Authorization":["Bearer TOKEN"]}}`, 200},
 	"verifyBatch":          {"POST /v1/verify/batch", `{"checks":[{"headers":{"Authorization":["Bearer TOKEN"]}}]}`, 200},
+	"listRevocations":      {"GET /v1/revocations", "", 200},
 	"importKeys":           {"POST /v1/keys/import", `{"scheme":"bearer","owners":[],"keys":[{"kid":"KID","owner":"MAIL","scopes":[]}]}`, 200},
 	"createAccount":        {"POST /v1/accounts", `{"email":"new@b.example.com"}`, 201},
 	"listAccounts":         {"GET /v1/accounts?limit=1000", "", 200},

@@ -87,6 +87,9 @@ func (h *Handler) nowhere(mux *http.ServeMux, w http.ResponseWriter, r *http.Req
 func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if m.Method == http.MethodGet {
+			if m.Timeout > small.Timeout {
+				patient(w, m.Timeout)
+			}
 			next(w, r)
 			return
 		}

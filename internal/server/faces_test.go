@@ -40,14 +40,14 @@ func TestReadyz(t *testing.T) {
 	}
 	check(503, "draining")
 	p.ready.Store(true)
-	check(200, "ready")
+	check(200, "ready\nstore: ok\nkeyring: ok\nfeed: ok\nnonces: ok\nlimits: ok")
 	p.ready.Store(false)
 	check(503, "draining")
 	p.ready.Store(true)
 	if err := p.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check(503, "store: unavailable")
+	check(503, "not ready\nstore: unavailable\nkeyring: ok\nfeed: ok\nnonces: ok\nlimits: ok")
 	if w := get(ops, "/metrics"); w.Code != 200 || !strings.Contains(w.Body.String(), `gatehouse_build_info{version="test"} 1`) {
 		t.Errorf("metrics: %d", w.Code)
 	}

@@ -55,6 +55,9 @@ type parts struct {
 	receiptKey []byte // keys the hashes of requests that were made under an Idempotency-Key
 	chainKey   []byte // signs the heads of the chains of events
 	store      stores
+	nodes      nodes
+	shared     shared
+	sealer     *seal.Sealer
 	closers    []func()
 }
 
@@ -94,11 +97,12 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 			p.close()
 		}
 	}()
+	p.metrics = observe.New(version, schemebarong.Name, bearer.Name, shield.Name, httpsig.Name)
 	if p.data, err = datadir.Open(c.Data); err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() { _ = p.data.Close() })
-	if p.store, err = p.openStore(ctx, c); err != nil {
+	if p.store, err = p.openStore(ctx, c, version, log); err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, func() { _ = p.store.Close() })
@@ -113,6 +117,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 	if err != nil {
 		return nil, err
 	}
+	p.sealer = sealer
 	p.keeper = seal.NewKeeper(seal.KeeperConfig{Sealer: sealer, Rows: p.store, Audit: p.store, Batch: c.RewrapBatch, Log: log})
 	p.closers = append(p.closers, p.keeper.Close)
 	if err := p.keeper.Resume(ctx, p.tenant); err != nil {
@@ -136,37 +141,13 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 	return &process{parts: p, version: version, log: log}, nil
 }
 
-// fillings that both the authority and the directory stand on.
-type shared struct {
-	replay  *memory.Replay
-	limiter *memory.Limiter
-}
-
-func (p *parts) openShared(ctx context.Context, c *config.Config, log *slog.Logger) (*shared, error) {
-	replay, err := p.data.Replay(ctx, p.store, max(c.Barong.NonceWindow, c.HTTPSig.Skew)+time.Second)
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() { _ = replay.Close() })
-	limiter, err := p.data.Limiter()
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, func() { _ = limiter.Close() })
-	if doubt := limiter.Doubt(); doubt != "" {
-		log.Warn("limits begin full", "why", doubt)
-	}
-	return &shared{replay: replay, limiter: limiter}, nil
-}
-
 func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Keyring, sealer *seal.Sealer, version string, log *slog.Logger) error {
-	s, err := p.openShared(ctx, c, log)
+	err := p.openShared(ctx, c, log)
 	if err != nil {
 		return err
 	}
 	b := schemebarong.New(schemebarong.Options{Window: c.Barong.NonceWindow, Repeat: c.Barong.Replay == "window"})
-	p.metrics = observe.New(version, schemebarong.Name, bearer.Name, shield.Name, httpsig.Name)
-	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: s.replay, Limiter: s.limiter, Observer: p.watch(c)}
+	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: p.shared.replay, Limiter: p.shared.limiter, Observer: p.watch(c)}
 	all, gateOnly := base, base
 	all.Schemes = []gatehouse.Scheme{
 		b, bearer.New(kr), shield.New(shield.Options{Header: c.Shield.Header, PHPInput: c.Shield.PHPInput}),
@@ -211,6 +192,8 @@ func (p *parts) openKeys(ctx context.Context, c *config.Config, sealer *seal.Sea
 		return err
 	}
 	p.closers = append(p.closers, p.keys.Close)
+	p.nodes.signing.Store(p.keys)
+	p.keys.Hear() // what was heard until now was heard by nobody
 	return nil
 }
 

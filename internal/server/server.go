@@ -61,6 +61,9 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	go every(ctx, flushAttempts, p.flushAttempts)
 	go every(ctx, observe.UsageInterval, p.flushUsage)
 	go every(ctx, purgeUsage, p.purgeUsage)
+	if p.shared.purge != nil {
+		go every(ctx, time.Second, p.purgeShared)
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
@@ -68,6 +71,7 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	log.Info("draining")
 	p.ready.Store(false)
 	p.draining.Store(true)
+	p.api.Drain()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.ShutdownGrace)
 	defer cancel()
 	err = errors.Join(err, drainAll(grace, faces))
@@ -169,20 +173,6 @@ func (p *process) ops() http.Handler {
 		{Pattern: "GET /readyz", MaxBody: 1, Timeout: quick, Handler: p.readyz},
 	})
 	return mux
-}
-
-// readyz says whether requests can be decided here and now.
-func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
-	if !p.ready.Load() {
-		say(w, http.StatusServiceUnavailable, "draining")
-		return
-	}
-	if err := p.ping(r.Context()); err != nil {
-		p.log.WarnContext(r.Context(), "not ready", "error", err)
-		say(w, http.StatusServiceUnavailable, "store: unavailable")
-		return
-	}
-	say(w, http.StatusOK, "ready")
 }
 
 func say(w http.ResponseWriter, status int, text string) {

@@ -5,6 +5,8 @@ package server
 
 import (
 	"context"
+	"log/slog"
+	"os"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -18,6 +20,7 @@ import (
 type stores interface {
 	gatehouse.Store
 	gatehouse.TenantStore
+	gatehouse.NoticeStore
 	gatehouse.ReceiptStore
 	gatehouse.UsageStore
 	gatehouse.RuleStore
@@ -37,9 +40,28 @@ type stores interface {
 
 // openStore opens PostgreSQL where a URL is configured, else SQLite in the data
 // directory.
-func (p *parts) openStore(ctx context.Context, c *config.Config) (stores, error) {
-	if c.DatabaseURL != "" {
-		return postgres.Open(ctx, c.DatabaseURL, postgres.Options{})
+func (p *parts) openStore(ctx context.Context, c *config.Config, version string, log *slog.Logger) (stores, error) {
+	if c.DatabaseURL == "" {
+		return sqlite.Open(ctx, p.data.Database(), sqlite.Options{})
 	}
-	return sqlite.Open(ctx, p.data.Database(), sqlite.Options{})
+	o := postgres.Options{
+		MaxConns: c.Database.MaxConns, AllowUnsafe: c.Database.Unsafe, Lease: c.Database.Lease, Cache: c.Database.CacheMB << 20, NoHints: !c.Database.Hints,
+		Name: nodeName(c), Version: version, Logger: log, Heard: p.heard,
+		Settled: p.metrics.WatchNodes(p.nodeStatus),
+	}
+	db, err := postgres.Open(ctx, c.DatabaseURL, o)
+	if err != nil {
+		return nil, err
+	}
+	p.nodes.db.Store(db)
+	return db, nil
+}
+
+// nodeName is what this process is called among others.
+func nodeName(c *config.Config) string {
+	if c.Node != "" {
+		return c.Node
+	}
+	host, _ := os.Hostname() // a name for people; none is one too
+	return host + " " + c.Listen
 }

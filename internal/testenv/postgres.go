@@ -56,14 +56,36 @@ var sharedCluster = sync.OnceValues(startCluster)
 
 // cluster is a running PostgreSQL server.
 type cluster struct {
-	dir       string // holds the data folder and the log
+	dir       string   // holds the data folder and the log
+	program   string   // postgres
+	as        *account // that it runs as
+	settings  []string // name=value
 	addr      string
 	password  string // of both roles
 	databases atomic.Int64
 }
 
-// startCluster makes a server in a folder of its own and hands its end to leftovers.
+// startCluster starts a server and hands its end to leftovers.
 func startCluster() (*cluster, error) {
+	c, err := newCluster()
+	if err != nil {
+		return nil, err
+	}
+	leftovers.push(func() { _ = os.RemoveAll(c.dir) })
+	p, err := c.serve()
+	if err != nil {
+		return nil, err
+	}
+	// The immediate shutdown: nobody needs the data any more.
+	leftovers.push(func() { p.stop(syscall.SIGQUIT) })
+	if err := c.exec("CREATE ROLE " + ownerRole + " LOGIN PASSWORD '" + c.password + "'"); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newCluster makes the data of a server in a folder of its own. The caller removes it.
+func newCluster(settings ...string) (*cluster, error) {
 	initdb, err := program("initdb", "postgresql", postgresFolders()...)
 	if err != nil {
 		return nil, err
@@ -80,32 +102,21 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	leftovers.push(func() { _ = os.RemoveAll(dir) })
-
-	c := &cluster{dir: dir, password: rand.Text()}
-	if err := c.init(initdb, as); err != nil {
-		return nil, err
-	}
-	p, err := c.serve(filepath.Join(filepath.Dir(initdb), "postgres"), as)
-	if err != nil {
-		return nil, err
-	}
-	// The immediate shutdown: nobody needs the data any more.
-	leftovers.push(func() { p.stop(syscall.SIGQUIT) })
-	if err := c.exec("CREATE ROLE " + ownerRole + " LOGIN PASSWORD '" + c.password + "'"); err != nil {
-		return nil, err
+	c := &cluster{dir: dir, program: filepath.Join(filepath.Dir(initdb), "postgres"), as: as, settings: settings, password: rand.Text()}
+	if err := c.init(initdb); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return c, nil
 }
 
 // init makes the data folder.
-func (c *cluster) init(initdb string, as *account) error {
+func (c *cluster) init(initdb string) error {
 	secret := filepath.Join(c.dir, "password")
 	if err := os.WriteFile(secret, []byte(c.password+"\n"), 0o600); err != nil {
 		return fmt.Errorf("make database cluster: %w", err)
 	}
-	if as != nil {
-		if err := os.Chown(secret, as.uid, as.gid); err != nil {
+	if c.as != nil {
+		if err := os.Chown(secret, c.as.uid, c.as.gid); err != nil {
 			return fmt.Errorf("make database cluster: %w", err)
 		}
 	}
@@ -114,7 +125,7 @@ func (c *cluster) init(initdb string, as *account) error {
 	cmd := exec.CommandContext(ctx, initdb, "--pgdata="+c.data(), "--username="+adminRole, "--pwfile="+secret,
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
 	cmd.Dir, cmd.Env = c.dir, c.env()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as.credential()}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as.credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make database cluster (PostgreSQL 15 or newer): %w\n%s", err, out)
 	}
@@ -122,33 +133,45 @@ func (c *cluster) init(initdb string, as *account) error {
 }
 
 // serve starts the server on a free port and returns once it answers queries.
-func (c *cluster) serve(postgres string, as *account) (*process, error) {
+func (c *cluster) serve() (*process, error) {
 	for attempt := 1; ; attempt++ {
 		addr, err := freeAddr()
 		if err != nil {
 			return nil, err
 		}
 		c.addr = addr
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return nil, fmt.Errorf("start postgres: %w", err)
-		}
-		cmd := exec.Command(postgres, "-D", c.data(), "-h", host, "-p", port,
-			"-c", "unix_socket_directories=", "-c", "max_connections=300")
-		cmd.Dir, cmd.Env = c.dir, c.env()
-		p, err := start(cmd, filepath.Join(c.dir, "log"), as, syscall.SIGQUIT)
-		if err != nil {
-			return nil, err
-		}
-		err = await(p.done, func(ctx context.Context) error { return c.execContext(ctx, "SELECT 1") })
+		p, err := c.launch()
 		if err == nil {
 			return p, nil
 		}
-		p.stop(syscall.SIGQUIT)
-		if attempt == attempts || !p.lostPort() {
-			return nil, fmt.Errorf("start postgres: %w\n%s", err, p.output())
+		if attempt == attempts || p == nil || !p.lostPort() {
+			return nil, err
 		}
 	}
+}
+
+// launch starts the server at c.addr and returns once it answers queries. With an error comes the process that
+// has ended, if it could be started at all.
+func (c *cluster) launch() (*process, error) {
+	host, port, err := net.SplitHostPort(c.addr)
+	if err != nil {
+		return nil, fmt.Errorf("start postgres: %w", err)
+	}
+	cmd := exec.Command(c.program, "-D", c.data(), "-h", host, "-p", port,
+		"-c", "unix_socket_directories=", "-c", "max_connections=300")
+	for _, setting := range c.settings {
+		cmd.Args = append(cmd.Args, "-c", setting)
+	}
+	cmd.Dir, cmd.Env = c.dir, c.env()
+	p, err := start(cmd, filepath.Join(c.dir, "log"), c.as, syscall.SIGQUIT)
+	if err != nil {
+		return nil, err
+	}
+	if err := await(p.done, func(ctx context.Context) error { return c.execContext(ctx, "SELECT 1") }); err != nil {
+		p.stop(syscall.SIGQUIT)
+		return p, fmt.Errorf("start postgres: %w\n%s", err, p.output())
+	}
+	return p, nil
 }
 
 func (c *cluster) data() string { return filepath.Join(c.dir, "data") }

@@ -1,8 +1,8 @@
 // Copyright 2026 The Gatehouse Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv starts real servers for tests, on free ports of 127.0.0.1: PostgreSQL, nginx and
-// gatehouse itself.
+// Package testenv starts real servers for tests, on free ports of 127.0.0.1: PostgreSQL, MariaDB, nginx,
+// Redis, Valkey and gatehouse itself.
 //
 // A package whose tests call [Postgres] or [Binary] hands its tests to [Main]:
 //

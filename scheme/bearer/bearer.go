@@ -88,6 +88,13 @@ func (s *Scheme) Prove(_ *gatehouse.Request, c *gatehouse.Credential, k *gatehou
 	return same && prefix && known
 }
 
+// Lacks implements [gatehouse.KeyedScheme]: it is the pepper that may not be here.
+func (s *Scheme) Lacks(m *gatehouse.Material) bool {
+	id, _ := splitRef(m.Ref)
+	_, known := s.peppers.PepperByID(id)
+	return !known
+}
+
 // Mint makes a token with a new long part of 32 base62 characters and a checksum of 6.
 // The token of a key that was adopted keeps its foreign prefix, and then has no checksum.
 func (s *Scheme) Mint(keyID, prefix string) (gatehouse.Minted, error) {

@@ -25,8 +25,8 @@ const (
 )
 
 const (
-	writeTries = 100 // how often a transaction is run before the server counts as unavailable
-	pauseMost  = 40 * time.Millisecond
+	tries     = 100 // how often a transaction is run before the server counts as unavailable
+	pauseMost = 40 * time.Millisecond
 )
 
 // engine implements sqlstore.Engine.
@@ -48,12 +48,23 @@ func newEngine(pool *sql.DB, writers int) *engine {
 	return e
 }
 
+// Query implements sqlstore.Engine. Where the server makes even a single statement
+// serializable, it may be unable to order it among others. It is run again as long as no row
+// was told.
 func (e *engine) Query(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
-	return query(ctx, e.pool, text, args, each)
+	told := false
+	return retry(ctx, func() (bool, error) {
+		err := query(ctx, e.pool, text, args, func(r sqlstore.Row) error {
+			told = true
+			return each(r)
+		})
+		return !told && again(err), err
+	})
 }
 
+// Point implements sqlstore.Engine.
 func (e *engine) Point(ctx context.Context, text string, args []any, each func(sqlstore.Row) error) error {
-	return query(ctx, e.pool, text, args, each)
+	return e.Query(ctx, text, args, each)
 }
 
 func (e *engine) Write(ctx context.Context, chain string, change func(context.Context, sqlstore.Querier) error) error {
@@ -69,9 +80,17 @@ func (e *engine) Write(ctx context.Context, chain string, change func(context.Co
 		return err
 	}
 	defer leave(e.writers)
-	for try := 1; ; try++ {
+	return retry(ctx, func() (bool, error) {
 		err := e.once(ctx, sql.LevelSerializable, change)
-		if try == writeTries || !again(err) {
+		return again(err), err
+	})
+}
+
+// retry calls do, and calls it again after a pause as long as it says so.
+func retry(ctx context.Context, do func() (more bool, err error)) error {
+	for try := 1; ; try++ {
+		more, err := do()
+		if !more || try == tries {
 			return err
 		}
 		if err := pause(ctx, try); err != nil {
@@ -94,7 +113,8 @@ func (e *engine) once(ctx context.Context, level sql.IsolationLevel, change func
 }
 
 // again reports whether the transaction is known not to have happened, and may succeed
-// when it runs again.
+// when it runs again. A broken connection never says so, not even where pgconn.SafeToRetry
+// does: that holds of a COMMIT whose answer was lost (pgx 5.12).
 func again(err error) bool {
 	switch code(err) {
 	case serializationFailure, deadlockDetected:

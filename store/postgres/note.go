@@ -17,15 +17,10 @@ func (e *engine) Note(ctx context.Context, change func(context.Context, sqlstore
 		return err
 	}
 	defer leave(e.writers)
-	for try := 1; ; try++ {
+	return retry(ctx, func() (bool, error) {
 		err := e.once(ctx, sql.LevelReadCommitted, change)
-		if try == writeTries || !again(err) {
-			return err
-		}
-		if err := pause(ctx, try); err != nil {
-			return err
-		}
-	}
+		return again(err), err
+	})
 }
 
 // NoteUsage implements sqlstore.Engine.

@@ -20,10 +20,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/store/internal/lease"
 	"github.com/seed14544106/gatehouse/store/internal/sqlstore"
 )
 
@@ -37,6 +40,27 @@ type Options struct {
 	// AllowUnsafe opens a database whose server may forget what it has acknowledged:
 	// with fsync, full_page_writes or synchronous_commit off. For tests.
 	AllowUnsafe bool
+
+	// Lease is how long this node may answer from records that it has read, after its last
+	// successful look at the notices of other nodes; 5 s at most. A change that cannot be
+	// told to a node takes as long to return. Zero: every look-up reads the database.
+	Lease time.Duration
+	// Cache is how many bytes of rows are kept under the lease. Zero: 256 MiB.
+	Cache int
+	// NoHints leaves out LISTEN and NOTIFY, which do nothing but save time: behind a pooler
+	// that hands out connections by transaction they do not work.
+	NoHints bool
+
+	Name    string       // of this node, for people
+	Version string       // of the program
+	Logger  *slog.Logger // nil: silent
+
+	// Heard is called for notices of changes, once they are applied here; nil: nobody. It must
+	// not block.
+	Heard func([]gatehouse.Notice)
+	// Settled is told how long a change took to be in force on every node, and whether it
+	// had to wait for a lease to run out; nil: nobody.
+	Settled func(took time.Duration, waited bool)
 }
 
 // DB is an open database. It implements every store of the packages gatehouse and
@@ -48,10 +72,14 @@ type Options struct {
 type DB struct {
 	*sqlstore.DB
 	pool *sql.DB
+	feed *sql.DB // of the notices, so that these never wait for look-ups
 }
 
 // ErrUnsafe: the server's settings let it lose what it has acknowledged.
 var ErrUnsafe = errors.New("the server may lose acknowledged writes")
+
+// feedConns is how many connections the notices have: for polls, acknowledgements and hints.
+const feedConns = 3
 
 const (
 	connectTimeout = 10 * time.Second // where the URL names none
@@ -76,20 +104,41 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		o.MaxConns = max(8, 4*runtime.GOMAXPROCS(0))
 	}
 	o.MaxConns = max(2, o.MaxConns)
-	pool := stdlib.OpenDB(*config)
-	pool.SetMaxOpenConns(o.MaxConns)
-	pool.SetMaxIdleConns(o.MaxConns)
-	pool.SetConnMaxIdleTime(idleTime)
-	pool.SetConnMaxLifetime(lifetime)
-	if err := prepare(ctx, pool, o); err != nil {
-		return nil, fmt.Errorf("open database: %w", errors.Join(err, pool.Close()))
+	if config.ValidateConnect == nil {
+		// What was revoked may not be on a replica yet.
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	return &DB{DB: sqlstore.New(newEngine(pool, o.MaxConns/2)), pool: pool}, nil
+	pool, feed := openPool(config, o.MaxConns), openPool(config, feedConns)
+	if err := prepare(ctx, pool, o); err != nil {
+		return nil, fmt.Errorf("open database: %w", errors.Join(err, pool.Close(), feed.Close()))
+	}
+	s := sqlstore.Sharing{Cache: o.Cache, Options: lease.Options{
+		Name: o.Name, Version: o.Version, Lease: o.Lease, Logger: o.Logger, Heard: o.Heard, Settled: o.Settled,
+	}}
+	if !o.NoHints {
+		s.Hints = &hints{config: config, pool: feed}
+	}
+	db, err := sqlstore.NewShared(ctx, newEngine(pool, o.MaxConns/2), newEngine(feed, feedConns), s)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", errors.Join(err, pool.Close(), feed.Close()))
+	}
+	return &DB{DB: db, pool: pool, feed: feed}, nil
 }
 
-// Close closes the connections that are idle, and the others when they are done. Later
-// reads and writes fail.
-func (db *DB) Close() error { return db.pool.Close() }
+func openPool(config *pgx.ConnConfig, conns int) *sql.DB {
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	pool.SetConnMaxIdleTime(idleTime)
+	pool.SetConnMaxLifetime(lifetime)
+	return pool
+}
+
+// Close leaves the other nodes, and closes the connections that are idle, and the others
+// when they are done. Later reads and writes fail.
+func (db *DB) Close() error {
+	return errors.Join(db.Leave(), db.feed.Close(), db.pool.Close())
+}
 
 func prepare(ctx context.Context, pool *sql.DB, o Options) error {
 	if err := verify(ctx, pool, o.AllowUnsafe); err != nil {

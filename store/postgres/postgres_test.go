@@ -258,8 +258,12 @@ func TestOpenRefuses(t *testing.T) {
 	refuses("another password", strings.Replace(good, password(t, good), "another-password", 1), nil, "28P01")
 	refuses("a URL with a spoiled option", good+"&sslmode=perhaps", nil, "sslmode")
 	open(t, good, postgres.Options{})
-	raw(t, good, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)")
-	refuses("the database of a newer version", good, nil, "newer version")
+	raw(t, good, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9998, true)")
+	refuses("the database of a newer version that says nothing", good, nil, "newer version")
+	raw(t, good, "INSERT INTO programs (step, oldest) VALUES (9998, 14)")
+	open(t, good, postgres.Options{}) // both work side by side
+	raw(t, good, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true); INSERT INTO programs (step, oldest) VALUES (9999, 9998)")
+	refuses("the database of a newer version that took something away", good, nil, "newer version")
 
 	unsafe := testenv.Postgres(t) + "&synchronous_commit=off"
 	open(t, unsafe, postgres.Options{AllowUnsafe: true})
@@ -328,4 +332,9 @@ func TestWritersLeaveRoom(t *testing.T) {
 	if err := errors.Join(tx.Rollback(t.Context()), admin.Close(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestNoticeStore(t *testing.T) {
+	t.Parallel()
+	gatehousetest.NoticeStore(t, func(t *testing.T) gatehousetest.NoticeStores { return open(t, testenv.Postgres(t), postgres.Options{}) })
 }

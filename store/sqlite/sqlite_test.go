@@ -194,6 +194,10 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	raw(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)")
 	refuses("the database of a newer version", newer, "newer version")
+	raw(t, newer, "INSERT INTO programs (step, oldest) VALUES (9999, 14)")
+	if err := open(t, newer).Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // raw runs a statement past the store.
@@ -399,11 +403,20 @@ func TestUseLeavesKeptRecords(t *testing.T) {
 		if lookup(id) != kept {
 			continue
 		}
-		insertKey(t, db, id+"-beside")
+		changed := kept.Key
+		changed.Name = "changed"
+		if err := db.UpdateKey(t.Context(), &changed, event(id)); err != nil {
+			t.Fatal(err)
+		}
 		if r := lookup(id); r == kept || r.Key.LastUsed.IsZero() {
 			t.Errorf("after a change the record is %+v", r.Key)
 		}
 		return
 	}
 	t.Error("a use empties the kept records")
+}
+
+func TestNoticeStore(t *testing.T) {
+	t.Parallel()
+	gatehousetest.NoticeStore(t, func(t *testing.T) gatehousetest.NoticeStores { return fresh(t) })
 }

@@ -26,6 +26,8 @@ const (
 		"totp_version = $19, created = $20, updated = $21, limits = $22, version = version + 1 " +
 		"WHERE id = $1 AND tenant = $2 AND version = $23"
 
+	listServices = "SELECT id FROM accounts WHERE tenant = $1 AND owner = $2 AND owner <> ''"
+
 	hasAccount = "SELECT 1 FROM accounts WHERE tenant = $1 AND id = $2"
 
 	// Steps of a later secret are later than all steps of an earlier one.
@@ -114,18 +116,28 @@ func (db *DB) UpdateAccount(ctx context.Context, a *account.Account, also accoun
 		return db.fail("update account", err)
 	}
 	args = append(args, a.Version)
-	return db.change(ctx, "update account", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "update account", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		n, err := exec(ctx, tx, updateAccount, args...)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if n == 0 {
-			return missed(ctx, tx, hasAccount, a.Tenant, a.ID)
+			return nil, missed(ctx, tx, hasAccount, a.Tenant, a.ID)
 		}
 		if err := effects(ctx, tx, a, also); err != nil {
-			return err
+			return nil, err
 		}
-		return copyOwner(ctx, tx, a.Tenant, a.ID)
+		if err := copyOwner(ctx, tx, a.Tenant, a.ID); err != nil {
+			return nil, err
+		}
+		ends := e.Ends() || also.DisableKeys || also.ServiceState != ""
+		notices := notice(gatehouse.NoticePrincipal, a.Tenant, a.ID, ends)
+		err = tx.Query(ctx, listServices, []any{a.Tenant, a.ID}, func(r Row) error {
+			c := columnsOf(r)
+			notices = append(notices, notice(gatehouse.NoticePrincipal, a.Tenant, c.text(), ends)...)
+			return c.done()
+		})
+		return notices, err
 	})
 }
 

@@ -29,6 +29,7 @@ var (
 	_ gatehouse.UsageStore      = (*DB)(nil)
 	_ gatehouse.AuditStore      = (*DB)(nil)
 	_ gatehouse.ChainStore      = (*DB)(nil)
+	_ gatehouse.NoticeStore     = (*DB)(nil)
 	_ gatehouse.ReceiptStore    = (*DB)(nil)
 	_ gatehouse.DataKeyStore    = (*DB)(nil)
 	_ gatehouse.SigningKeyStore = (*DB)(nil)
@@ -96,7 +97,9 @@ var ErrAgain = errors.New("the chain has grown meanwhile")
 // SessionStore and TicketStore of package account. It is safe for concurrent use.
 type DB struct {
 	engine Engine
-	hot    *hot // nil: every look-up asks the engine
+	hot    *hot    // nil: not kept for this process alone
+	leased *leased // nil: not kept under a lease either
+	bell   bell
 	walks  *walks
 
 	chainKey []byte // signs the heads of chains; empty: they are not signed

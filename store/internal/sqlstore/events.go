@@ -26,11 +26,24 @@ var errNothing = errors.New("nothing to do")
 // time is in microseconds, Seq, Prev and Hash are set. Otherwise e is untouched. Where
 // the actor acts once, the receipt is stored too, or gatehouse.ErrRepeated is the answer.
 func (db *DB) change(ctx context.Context, what string, e *gatehouse.Event, apply func(ctx context.Context, tx Querier) error) error {
+	return db.changes(ctx, what, []*gatehouse.Event{e}, quietly(apply))
+}
+
+// told is change where apply returns notices of what may be other than it was. It returns
+// when they are in force on every node.
+func (db *DB) told(ctx context.Context, what string, e *gatehouse.Event, apply telling) error {
 	return db.changes(ctx, what, []*gatehouse.Event{e}, apply)
 }
 
-// changes is change with one event or more, added in their order.
-func (db *DB) changes(ctx context.Context, what string, es []*gatehouse.Event, apply func(ctx context.Context, tx Querier) error) error {
+// telling is a change that tells what may be other than it was.
+type telling func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error)
+
+func quietly(apply func(ctx context.Context, tx Querier) error) telling {
+	return func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) { return nil, apply(ctx, tx) }
+}
+
+// changes is told with one event or more, added in their order.
+func (db *DB) changes(ctx context.Context, what string, es []*gatehouse.Event, apply telling) error {
 	kept := make([]*gatehouse.Event, len(es))
 	for i, e := range es {
 		var err error
@@ -38,18 +51,17 @@ func (db *DB) changes(ctx context.Context, what string, es []*gatehouse.Event, a
 			return db.fail(what, err)
 		}
 	}
-	// Whatever became of it: before anyone is told, no kept record answers any more.
-	defer db.hot.changed()
 	// One turn is taken for all: events of a second chain may meet others, and the whole
 	// runs again.
-	err := db.engine.Write(ctx, kept[0].Tenant, func(ctx context.Context, tx Querier) error {
+	err := db.commit(ctx, kept[0].Tenant, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		if err := once(ctx, tx, kept); err != nil {
-			return err
+			return nil, err
 		}
-		if err := apply(ctx, tx); err != nil {
-			return err
+		notices, err := apply(ctx, tx)
+		if err != nil {
+			return nil, err
 		}
-		return db.extend(ctx, tx, kept)
+		return notices, db.extend(ctx, tx, kept)
 	})
 	if errors.Is(err, errNothing) {
 		return nil

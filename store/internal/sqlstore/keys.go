@@ -57,38 +57,47 @@ func Place(id string) int64 {
 
 // Lookup implements [gatehouse.Store].
 func (db *DB) Lookup(ctx context.Context, keyID string) (*gatehouse.Record, error) {
+	if db.leased != nil {
+		return db.leased.lookup(ctx, db, keyID)
+	}
 	if db.hot == nil {
-		return db.record(ctx, keyID)
+		rec, _, err := db.record(ctx, keyID)
+		return rec, err
 	}
 	found, keep := db.hot.find(keyID)
 	if found != nil {
 		return found, nil
 	}
-	read, err := db.record(ctx, keyID)
+	read, _, err := db.record(ctx, keyID)
 	if err == nil {
 		keep(read)
 	}
 	return read, err
 }
 
-// record reads the record of a key id from the engine.
-func (db *DB) record(ctx context.Context, keyID string) (*gatehouse.Record, error) {
-	out := &gatehouse.Record{}
-	err := db.one(ctx, lookup, []any{Place(keyID), keyID}, func(r Row) error {
-		c := columnsOf(r)
-		c.open()
-		c.key(&out.Key)
-		c.principal(&out.Principal)
-		c.tenantBrief(&out.Tenant)
-		c.shut()
-		c.materials(&out.Key)
-		out.Principal.ID, out.Principal.Tenant = out.Key.Principal, out.Key.Tenant
-		return c.done()
+// record reads the record of a key id from the engine, and the row that it is.
+func (db *DB) record(ctx context.Context, keyID string) (rec *gatehouse.Record, row Row, err error) {
+	err = db.one(ctx, lookup, []any{Place(keyID), keyID}, func(r Row) error {
+		row, rec = append(row, r...), &gatehouse.Record{}
+		return recordOf(r, rec)
 	})
 	if err != nil {
-		return nil, db.fail("look up key", err)
+		return nil, nil, db.fail("look up key", err)
 	}
-	return out, nil
+	return rec, row, nil
+}
+
+// recordOf reads a row of lookup.
+func recordOf(r Row, out *gatehouse.Record) error {
+	c := columnsOf(r)
+	c.open()
+	c.key(&out.Key)
+	c.principal(&out.Principal)
+	c.tenantBrief(&out.Tenant)
+	c.shut()
+	c.materials(&out.Key)
+	out.Principal.ID, out.Principal.Tenant = out.Key.Principal, out.Key.Tenant
+	return c.done()
 }
 
 // Principal implements [gatehouse.Store].
@@ -200,7 +209,7 @@ func (db *DB) insertKeys(ctx context.Context, what string, ks []*gatehouse.Key, 
 		tags[i] = taggedKey(k)
 		rows[i] = append(args, Place(k.ID), micros(k.LastUsed), tags[i].column, tags[i].bits)
 	}
-	return db.changes(ctx, what, es, func(ctx context.Context, tx Querier) error {
+	return db.changes(ctx, what, es, quietly(func(ctx context.Context, tx Querier) error {
 		for i, args := range rows {
 			if _, err := exec(ctx, tx, insertKey, args...); err != nil {
 				return err
@@ -210,7 +219,7 @@ func (db *DB) insertKeys(ctx context.Context, what string, ks []*gatehouse.Key, 
 			}
 		}
 		return nil
-	})
+	}))
 }
 
 // UpdateKey implements [gatehouse.Store]. An update that would take a revoked key out
@@ -222,19 +231,19 @@ func (db *DB) UpdateKey(ctx context.Context, k *gatehouse.Key, e *gatehouse.Even
 	}
 	args = append(args, k.Version)
 	tags := taggedKey(k)
-	return db.change(ctx, "update key", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "update key", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		before := tagged{tenant: k.Tenant, id: k.ID}
 		if err := before.read(ctx, tx); err != nil {
-			return err
+			return nil, err
 		}
 		n, err := exec(ctx, tx, updateKey, args...)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if n == 0 {
-			return missed(ctx, tx, hasKey, k.Tenant, k.ID)
+			return nil, missed(ctx, tx, hasKey, k.Tenant, k.ID)
 		}
-		return retag(ctx, tx, before, tags)
+		return notice(gatehouse.NoticeKey, k.Tenant, k.ID, e.Ends()), retag(ctx, tx, before, tags)
 	})
 }
 

@@ -47,11 +47,7 @@ func (s *selection) in(column string, values []string) {
 // list adds arguments, at least one, and returns their names. The last is repeated up to a
 // power of two, so that there are few different statements to prepare.
 func (s *selection) list(values []string) string {
-	room := 1
-	for room < len(values) {
-		room *= 2
-	}
-	names := make([]string, room)
+	names := make([]string, roomFor(len(values)))
 	for i := range names {
 		names[i] = s.parameter(values[min(i, len(values)-1)])
 	}
@@ -94,4 +90,13 @@ func (db *DB) page(ctx context.Context, columns string, s *selection, order stri
 	text += " ORDER BY " + order + " LIMIT " + s.parameter(int64(limit))
 	text += " OFFSET " + s.parameter(int64(max(offset, 0)))
 	return total, db.read(ctx, "SELECT "+columns+" "+text, s.args, each)
+}
+
+// roomFor is a power of two: few numbers of parameters make few different statements.
+func roomFor(values int) int {
+	room := 1
+	for room < values {
+		room *= 2
+	}
+	return room
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/pressly/goose/v3"
@@ -19,7 +21,16 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrNewer: the database was made by a newer version of the program.
+// Programs of several versions work on one database while nodes are replaced one by one. So a
+// step only adds what older programs need not know: a table, an index, a column with a default.
+// It says so in its text: "-- oldest: N" names the last step that a program must know to work
+// beside it. What takes something away, or gives it another meaning, comes in a later version,
+// when no program is left that needs it, and its oldest is the step of the first that does not.
+// The database keeps what steps say, so a program that starts knows of steps that it has never
+// heard of whether it may work beside them.
+
+// ErrNewer: a newer version of the program has changed the database in a way that this one
+// cannot work with.
 var ErrNewer = errors.New("the database belongs to a newer version of gatehouse")
 
 // errApplied ends a step that another process has done meanwhile.
@@ -63,9 +74,11 @@ func Migrate(ctx context.Context, db *sql.DB, part Part, dialect goose.Dialect, 
 			return fmt.Errorf("read schema version: %w", err)
 		}
 		if has > wants {
-			return ErrNewer
+			if err := beside(ctx, db, part, wants); err != nil {
+				return err
+			}
 		}
-		if has == wants {
+		if has >= wants {
 			break
 		}
 		// Whoever is told that a step is done sees a later version the next time, so
@@ -81,6 +94,42 @@ func Migrate(ctx context.Context, db *sql.DB, part Part, dialect goose.Dialect, 
 		return fmt.Errorf("drop usage: %w", err)
 	}
 	return nil
+}
+
+// beside fails where the steps behind the last one that is known here do not allow it.
+// [ErrNewer].
+func beside(ctx context.Context, db *sql.DB, part Part, last int64) error {
+	if part == OnlyUsage { // it keeps no list, and belongs to one process
+		return ErrNewer
+	}
+	var oldest int64
+	err := db.QueryRowContext(ctx, "SELECT max(COALESCE(p.oldest, v.version_id)) FROM "+goose.DefaultTablename+
+		" v LEFT JOIN programs p ON p.step = v.version_id WHERE v.version_id > $1", last).Scan(&oldest)
+	if err != nil {
+		return fmt.Errorf("read schema: %w", err)
+	}
+	if oldest > last {
+		return ErrNewer
+	}
+	return nil
+}
+
+// firstListed is the step that makes the list of programs.
+const firstListed = 14
+
+var oldestLine = regexp.MustCompile(`(?m)^-- oldest: ([0-9]+)$`)
+
+// oldestOf reads what the text of a step says of programs; zero for one before there was a
+// list.
+func oldestOf(version int64, text string) (int64, error) {
+	if version < firstListed {
+		return 0, nil
+	}
+	line := oldestLine.FindStringSubmatch(text)
+	if line == nil {
+		return 0, fmt.Errorf("migration %d does not say which program is the oldest beside it", version)
+	}
+	return strconv.ParseInt(line[1], 10, 64)
 }
 
 // after is what a step does besides its text, in the same transaction.
@@ -106,18 +155,25 @@ func steps(part Part, types *strings.Replacer) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("number of migration: %w", err)
 		}
+		oldest, err := oldestOf(version, string(text))
+		if err != nil {
+			return nil, err
+		}
+		if part == OnlyUsage {
+			oldest = 0
+		}
 		up := types.Replace(string(text))
 		if part == WithoutUsage && usage {
 			up = ""
 		}
 		out = append(out, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			return step(ctx, tx, version, up)
+			return step(ctx, tx, version, oldest, up)
 		}}, nil))
 	}
 	return out, nil
 }
 
-func step(ctx context.Context, tx *sql.Tx, version int64, up string) error {
+func step(ctx context.Context, tx *sql.Tx, version, oldest int64, up string) error {
 	applied := 0
 	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+goose.DefaultTablename+" WHERE version_id = $1", version).Scan(&applied)
 	if err != nil {
@@ -126,8 +182,16 @@ func step(ctx context.Context, tx *sql.Tx, version int64, up string) error {
 	if applied > 0 {
 		return errApplied
 	}
-	if _, err = tx.ExecContext(ctx, up); err != nil || after[version] == nil {
+	if _, err = tx.ExecContext(ctx, up); err != nil {
 		return err
+	}
+	if oldest > 0 {
+		if _, err = tx.ExecContext(ctx, "INSERT INTO programs (step, oldest) VALUES ($1, $2)", version, oldest); err != nil {
+			return err
+		}
+	}
+	if after[version] == nil {
+		return nil
 	}
 	return after[version](ctx, tx)
 }

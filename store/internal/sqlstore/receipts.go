@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	receiptColumns = "tenant, id, request, verb, subject, sealed_ref, sealed_data, status, answer, created"
+	receiptColumns = "tenant, id, request, verb, subject, sealed_ref, sealed_data, status, answer, claimed, created"
 
-	insertReceipt = "INSERT INTO receipts (" + receiptColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (tenant, id) DO "
+	insertReceipt = "INSERT INTO receipts (" + receiptColumns + ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (tenant, id) DO "
 
 	insertNewReceipt = insertReceipt + "NOTHING"
 
@@ -21,7 +21,9 @@ const (
 
 	getReceipt = "SELECT " + receiptColumns + " FROM receipts WHERE tenant = $1 AND id = $2"
 
-	forgetSecret = "UPDATE receipts SET sealed_ref = '', sealed_data = NULL WHERE tenant = $1 AND id = $2 AND sealed_ref <> ''"
+	claimSecret = "UPDATE receipts SET claimed = $4 WHERE tenant = $1 AND id = $2 AND sealed_ref <> '' AND claimed = $3"
+
+	forgetSecret = "UPDATE receipts SET sealed_ref = '', sealed_data = NULL, claimed = 0 WHERE tenant = $1 AND id = $2 AND sealed_ref <> ''"
 
 	// The 5,000th of all receipts, oldest first, is where one call stops.
 	purgeReceipts = "DELETE FROM receipts WHERE created < $1 AND " +
@@ -31,7 +33,7 @@ const (
 // once stores the receipts of what events tell of, one for each [gatehouse.Once]. It comes
 // first in a transaction, so that a change that was made before is told from one that
 // cannot be made. An attempt that failed or was denied leaves no receipt: nothing changed,
-// and it may be made again.
+// and it may be made again. Then it looks at who acts; see [still].
 func once(ctx context.Context, tx Querier, es []*gatehouse.Event) error {
 	stored := map[string]bool{}
 	for _, e := range es {
@@ -49,41 +51,63 @@ func once(ctx context.Context, tx Querier, es []*gatehouse.Event) error {
 			return gatehouse.ErrRepeated
 		}
 	}
-	return nil
+	return still(ctx, tx, es)
 }
 
 // receiptArgs are the values of receiptColumns.
 func receiptArgs(r *gatehouse.Receipt) []any {
 	return []any{
-		r.Tenant, r.ID, blob(r.Request), r.Verb, r.Subject, r.Sealed.Ref, blob(r.Sealed.Data), int64(r.Status), blob(r.Answer), micros(r.Created),
+		r.Tenant, r.ID, blob(r.Request), r.Verb, r.Subject, r.Sealed.Ref, blob(r.Sealed.Data), int64(r.Status), blob(r.Answer), micros(r.Claimed),
+		micros(r.Created),
 	}
 }
 
 // Receipt implements [gatehouse.ReceiptStore].
 func (db *DB) Receipt(ctx context.Context, tenant, id string) (gatehouse.Receipt, error) {
 	var r gatehouse.Receipt
-	err := db.one(ctx, getReceipt, []any{tenant, id}, func(row Row) error {
-		c := columnsOf(row)
-		r = gatehouse.Receipt{
-			Tenant: c.text(), ID: c.text(), Request: c.blob(), Verb: c.text(), Subject: c.text(),
-			Sealed: gatehouse.Sealed{Ref: c.text(), Data: c.blob()}, Status: int(c.number()), Answer: c.blob(), Created: c.moment(),
-		}
-		return c.done()
-	})
+	err := db.one(ctx, getReceipt, []any{tenant, id}, readReceipt(&r))
 	if err != nil {
 		return gatehouse.Receipt{}, db.fail("read receipt", err)
 	}
 	return r, nil
 }
 
+// readReceipt reads the columns of receiptColumns into r.
+func readReceipt(r *gatehouse.Receipt) func(Row) error {
+	return func(row Row) error {
+		c := columnsOf(row)
+		*r = gatehouse.Receipt{
+			Tenant: c.text(), ID: c.text(), Request: c.blob(), Verb: c.text(), Subject: c.text(),
+			Sealed: gatehouse.Sealed{Ref: c.text(), Data: c.blob()}, Status: int(c.number()), Answer: c.blob(), Claimed: c.moment(), Created: c.moment(),
+		}
+		return c.done()
+	}
+}
+
 // KeepAnswer implements [gatehouse.ReceiptStore].
-func (db *DB) KeepAnswer(ctx context.Context, r *gatehouse.Receipt) error {
-	kept := *r
-	kept.Sealed = gatehouse.Sealed{}
-	return db.write(ctx, "keep answer", func(ctx context.Context, tx Querier) error {
-		_, err := exec(ctx, tx, keepAnswer, receiptArgs(&kept)...)
+func (db *DB) KeepAnswer(ctx context.Context, r *gatehouse.Receipt) (kept gatehouse.Receipt, err error) {
+	asked := *r
+	asked.Sealed, asked.Claimed = gatehouse.Sealed{}, time.Time{}
+	err = db.write(ctx, "keep answer", func(ctx context.Context, tx Querier) error {
+		if _, err := exec(ctx, tx, keepAnswer, receiptArgs(&asked)...); err != nil {
+			return err
+		}
+		return tx.Query(ctx, getReceipt, []any{r.Tenant, r.ID}, readReceipt(&kept))
+	})
+	if err != nil {
+		return gatehouse.Receipt{}, err
+	}
+	return kept, nil
+}
+
+// ClaimSecret implements [gatehouse.ReceiptStore].
+func (db *DB) ClaimSecret(ctx context.Context, tenant, id string, seen, at time.Time) (bool, error) {
+	var touched int64
+	err := db.write(ctx, "claim secret", func(ctx context.Context, tx Querier) (err error) {
+		touched, err = exec(ctx, tx, claimSecret, tenant, id, micros(seen), micros(at))
 		return err
 	})
+	return err == nil && touched == 1, err
 }
 
 // ForgetSecret implements [gatehouse.ReceiptStore].

@@ -129,18 +129,16 @@ func (db *DB) Reseal(ctx context.Context, after string, limit int, again func(co
 	if len(changes) == 0 {
 		return next, len(rows), 0, nil
 	}
-	// As in change: before anyone is told, no kept record answers any more.
-	defer db.hot.changed()
-	err = db.write(ctx, "seal secrets again", func(ctx context.Context, tx Querier) error {
+	err = db.commit(ctx, "", func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		for _, change := range changes {
 			if err := change(ctx, tx); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return nil
+		return notice(gatehouse.NoticeAll, "", "", false), nil
 	})
 	if err != nil {
-		return "", 0, 0, err
+		return "", 0, 0, db.fail("seal secrets again", err)
 	}
 	return next, len(rows), len(changes), nil
 }

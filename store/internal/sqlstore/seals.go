@@ -80,26 +80,26 @@ func (db *DB) SigningKeys(ctx context.Context, tenant string) ([]gatehouse.Signi
 
 // InsertSigningKey implements [gatehouse.SigningKeyStore].
 func (db *DB) InsertSigningKey(ctx context.Context, k *gatehouse.SigningKey, e *gatehouse.Event) error {
-	return db.change(ctx, "insert signing key", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "insert signing key", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		_, err := exec(ctx, tx, insertSigningKey, k.ID, k.Tenant, k.Algorithm,
 			k.Private.Ref, blob(k.Private.Data), blob(k.Public), micros(k.Created), micros(k.Signs), micros(k.Retires))
-		return err
+		return notice(gatehouse.NoticeSigning, k.Tenant, "", false), err
 	})
 }
 
 // RetireSigningKey implements [gatehouse.SigningKeyStore].
 func (db *DB) RetireSigningKey(ctx context.Context, tenant, id string, retires time.Time, e *gatehouse.Event) error {
-	return db.change(ctx, "retire signing key", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "retire signing key", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		n, err := exec(ctx, tx, retireSigningKey, tenant, id, micros(retires))
-		return found(n, err)
+		return notice(gatehouse.NoticeSigning, tenant, "", false), found(n, err)
 	})
 }
 
 // DeleteSigningKey implements [gatehouse.SigningKeyStore].
 func (db *DB) DeleteSigningKey(ctx context.Context, tenant, id string, e *gatehouse.Event) error {
-	return db.change(ctx, "delete signing key", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "delete signing key", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		n, err := exec(ctx, tx, deleteSigningKey, tenant, id)
-		return found(n, err)
+		return notice(gatehouse.NoticeSigning, tenant, "", false), found(n, err)
 	})
 }
 

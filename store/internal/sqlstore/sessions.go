@@ -107,7 +107,10 @@ func (db *DB) PurgeExpired(ctx context.Context, now time.Time) error {
 		if _, err := exec(ctx, tx, purgeSessions, micros(now)); err != nil {
 			return err
 		}
-		_, err := exec(ctx, tx, purgeTickets, micros(now))
+		if _, err := exec(ctx, tx, purgeTickets, micros(now)); err != nil {
+			return err
+		}
+		_, err := exec(ctx, tx, purgeNotices, micros(now.Add(-gatehouse.KeepNotices)))
 		return err
 	})
 }

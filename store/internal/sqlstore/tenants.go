@@ -79,12 +79,12 @@ func (db *DB) UpdateTenant(ctx context.Context, t *gatehouse.Tenant, e *gatehous
 		return db.fail("update tenant", err)
 	}
 	args = append(args, t.Version)
-	return db.change(ctx, "update tenant", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "update tenant", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		n, err := exec(ctx, tx, updateTenant, args...)
-		if err != nil || n > 0 {
-			return err
+		if err == nil && n == 0 {
+			err = missed(ctx, tx, hasTenant, t.Name, t.Name)
 		}
-		return missed(ctx, tx, hasTenant, t.Name, t.Name)
+		return notice(gatehouse.NoticeTenant, t.Name, "", e.Ends()), err
 	})
 }
 

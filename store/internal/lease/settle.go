@@ -1,0 +1,176 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package lease
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+// waiter is a change that is committed and not yet in force everywhere.
+type waiter struct {
+	notices []string
+	begun   time.Time
+	longest time.Duration // the longest lease among the nodes, once they were read
+	done    chan struct{} // closed when every node has applied it
+	read    chan struct{} // closed when the nodes were read for the first time
+}
+
+// Own applies notices of this node's own changes. It is called after the commit, whatever
+// became of it, and before anybody is told.
+func (k *Keeper) Own(notices []gatehouse.Notice) { k.apply(notices) }
+
+// Settle returns when the committed notices are in force on every node: each has
+// acknowledged them, or no lease of before can be in force any more (R4). It takes
+// [Longest] and a little at most, whatever fails.
+func (k *Keeper) Settle(notices []gatehouse.Notice) {
+	w := &waiter{begun: time.Now(), longest: Longest, done: make(chan struct{}), read: make(chan struct{})}
+	for i := range notices {
+		w.notices = append(w.notices, notices[i].ID)
+	}
+	k.mu.Lock()
+	k.waiting[w] = struct{}{}
+	k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), Longest)
+	defer cancel()
+	go k.hint(ctx, hintNotices)
+	wake(k.acked)
+	waited := !k.wait(w)
+	k.mu.Lock()
+	delete(k.waiting, w)
+	k.mu.Unlock()
+	if k.o.Settled != nil {
+		k.o.Settled(time.Since(w.begun), waited)
+	}
+}
+
+// wait reports whether every node has acknowledged; otherwise all leases of before have run
+// out.
+func (k *Keeper) wait(w *waiter) bool {
+	t := time.NewTimer(horizon(Longest))
+	defer t.Stop()
+	select {
+	case <-w.done:
+		return true
+	case <-t.C:
+		return false
+	case <-w.read:
+	}
+	k.mu.Lock()
+	rest := horizon(w.longest) - time.Since(w.begun)
+	k.mu.Unlock()
+	t.Reset(max(rest, 0))
+	select {
+	case <-w.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
+// horizon is how long to wait for a lease to run out on a node whose clock is slower: a
+// quarter is more than any clock is slewed by.
+func horizon(lease time.Duration) time.Duration { return lease + lease/4 }
+
+// watchAcks looks for acknowledgements while somebody waits.
+func (k *Keeper) watchAcks(ctx context.Context) {
+	for {
+		if !k.anybody() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-k.acked:
+			}
+		}
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		err := k.lookForAcks(bounded)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			k.log.Warn("acknowledgements could not be read", "error", err)
+		}
+		t := time.NewTimer(ackPause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-k.acked:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+func (k *Keeper) anybody() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.waiting) > 0
+}
+
+// lookForAcks reads the nodes, and then what they have applied, for all who wait. Whoever
+// waits has committed before, so these reads see any node that could miss it.
+func (k *Keeper) lookForAcks(ctx context.Context) error {
+	var waiting []*waiter
+	var ids []string
+	k.mu.Lock()
+	for w := range k.waiting {
+		waiting = append(waiting, w)
+		ids = append(ids, w.notices...)
+	}
+	k.mu.Unlock()
+	if len(waiting) == 0 {
+		return nil
+	}
+	nodes, err := k.board.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.ID == k.id() || n.Lease == 0 })
+	applied := map[Ack]bool{}
+	if len(nodes) > 0 {
+		acks, err := k.board.Acks(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, a := range acks {
+			applied[a] = true
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, w := range waiting {
+		k.judge(w, nodes, applied)
+	}
+	return nil
+}
+
+// judge ends the waiting of a change that all nodes have applied.
+func (k *Keeper) judge(w *waiter, nodes []Node, applied map[Ack]bool) {
+	if _, waits := k.waiting[w]; !waits {
+		return
+	}
+	all := true
+	longest := time.Duration(0)
+	for _, n := range nodes {
+		longest = max(longest, n.Lease)
+		for _, id := range w.notices {
+			all = all && applied[Ack{id, n.ID}]
+		}
+	}
+	if all {
+		delete(k.waiting, w)
+		close(w.done)
+		return
+	}
+	if w.longest == Longest { // the first time
+		select {
+		case <-w.read:
+		default:
+			w.longest = longest
+			close(w.read)
+		}
+	}
+}

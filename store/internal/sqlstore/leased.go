@@ -1,0 +1,162 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/store/internal/compact"
+	"github.com/seed14544106/gatehouse/store/internal/lease"
+)
+
+// leased keeps records for a node that shares its database with others, and answers from
+// them while it holds a lease (docs/design/revocation.md). Only records that exist are kept.
+//
+// There are two tiers. The records that were asked for last are kept as they are handed
+// out. All others are kept as the rows that they were read from, in memory in which the
+// garbage collector has nothing to walk.
+type leased struct {
+	keeper *lease.Keeper
+	begun  time.Time
+	seed   maphash.Seed
+	hot    []atomic.Pointer[leasedRecord] // a power of two; one place for an id
+	rows   *compact.Cache
+
+	hits, misses atomic.Uint64
+}
+
+// leasedRecord is a kept record. Neither it nor what it points to is changed.
+type leasedRecord struct {
+	stamp  uint64
+	read   time.Duration // since begun
+	record gatehouse.Record
+}
+
+const (
+	leasedHot = 1 << 13
+	usualRow  = 512 // bytes; most rows are shorter
+	// A kept record does not learn of uses. Where a key ends when it is not used, that
+	// matters within hotFor; else within keptFor.
+	keptFor = time.Minute
+)
+
+// Sharing says how a node takes part among others. The zero value keeps no records.
+type Sharing struct {
+	lease.Options
+	Cache int // bytes of rows to keep; zero: 256 MiB
+}
+
+// NewShared returns a DB on an engine that other nodes write to as well. It registers this
+// node and polls until [DB.Leave]; one that neither keeps records nor wants to hear of
+// notices does not. feed is another engine of the same database, so that polls
+// do not wait for a connection.
+func NewShared(ctx context.Context, e, feed Engine, s Sharing) (*DB, error) {
+	if s.Cache <= 0 {
+		s.Cache = 256 << 20
+	}
+	db := New(e)
+	if heard := s.Heard; heard != nil {
+		s.Heard = func(notices []gatehouse.Notice) {
+			db.bell.ring()
+			heard(notices)
+		}
+	}
+	keeper, err := lease.Open(ctx, board{feed}, s.Options)
+	if err != nil {
+		return nil, fmt.Errorf("join the nodes: %w", err)
+	}
+	db.leased = &leased{keeper: keeper, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]atomic.Pointer[leasedRecord], leasedHot), rows: compact.New(s.Cache)}
+	return db, nil
+}
+
+// Leave gives up this node's lease and its place among the nodes.
+func (db *DB) Leave() error {
+	if db.leased == nil {
+		return nil
+	}
+	return db.leased.keeper.Close()
+}
+
+// Sharing tells how this node stands among others, and how many look-ups were answered from
+// what it kept and how many were not. It is for a DB of NewShared.
+func (db *DB) Sharing() (s lease.Status, hits, misses uint64) {
+	return db.leased.keeper.Status(), db.leased.hits.Load(), db.leased.misses.Load()
+}
+
+// lookup finds a record. The stamp and the time come first: what is kept holds from before
+// it was read (R1), and the lease is looked at after the look-up began (R2).
+func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.Record, error) {
+	stamp, now := l.keeper.Stamp(), time.Now()
+	slot := &l.hot[maphash.String(l.seed, keyID)&(leasedHot-1)]
+	if l.keeper.Leased(now) {
+		if kept := l.find(slot, keyID, now); kept != nil {
+			l.hits.Add(1)
+			return &kept.record, nil
+		}
+	}
+	l.misses.Add(1)
+	rec, row, err := db.record(ctx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	read := now.Sub(l.begun)
+	l.rows.Put(uint64(Place(keyID)), packRow(row), stamp, int64(read))
+	return rec, nil
+}
+
+// find returns what is kept of an id and holds.
+func (l *leased) find(slot *atomic.Pointer[leasedRecord], keyID string, now time.Time) *leasedRecord {
+	if kept := slot.Load(); kept != nil && kept.record.Key.ID == keyID {
+		if l.holds(kept, now) {
+			return kept
+		}
+	}
+	packed, stamp, read, ok := l.rows.Get(make([]byte, 0, usualRow), uint64(Place(keyID)))
+	if !ok {
+		return nil
+	}
+	row, ok := unpackRow(packed)
+	if !ok {
+		return nil
+	}
+	kept := &leasedRecord{stamp: stamp, read: time.Duration(read)}
+	if recordOf(row, &kept.record) != nil || kept.record.Key.ID != keyID || !l.holds(kept, now) {
+		return nil
+	}
+	slot.Store(kept)
+	return kept
+}
+
+func (l *leased) holds(kept *leasedRecord, now time.Time) bool {
+	k, most := &kept.record.Key, keptFor
+	if k.Unused != 0 {
+		most = hotFor
+	}
+	return now.Sub(l.begun)-kept.read < most && l.keeper.Holds(kept.stamp, k.ID, k.Principal, k.Tenant)
+}
+
+// packRow is a row of lookup as bytes: the joined column with its length, then the
+// materials.
+func packRow(row Row) []byte {
+	text, _ := row[0].(string) // as recordOf has read it
+	materials, _ := row[1].([]byte)
+	out := binary.AppendUvarint(make([]byte, 0, len(text)+len(materials)+binary.MaxVarintLen32), uint64(len(text)))
+	return append(append(out, text...), materials...)
+}
+
+// unpackRow is the inverse of packRow. The row has the bytes.
+func unpackRow(packed []byte) (Row, bool) {
+	length, n := binary.Uvarint(packed)
+	if n <= 0 || length > uint64(len(packed)-n) {
+		return nil, false
+	}
+	end := n + int(length)
+	return Row{string(packed[n:end]), packed[end:len(packed):len(packed)]}, true
+}

@@ -1,0 +1,122 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"sync"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+)
+
+const (
+	noticeColumns = "id, at, tenant, kind, subject, ends"
+
+	insertNotice = "INSERT INTO notices (" + noticeColumns + ", fresh) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+
+	listNotices = "SELECT " + noticeColumns + " FROM notices WHERE tenant = $1 AND at >= $2 " +
+		"UNION ALL SELECT " + noticeColumns + " FROM notices WHERE tenant = '' AND at >= $2 AND $1 <> '' ORDER BY 2, 1"
+
+	// An old one is fresh where no node polls.
+	purgeNotices = "DELETE FROM notices WHERE fresh IN (0, 1) AND at < $1"
+)
+
+// notice is one notice of a change that is being made. Its time is set when it is stored.
+func notice(kind gatehouse.NoticeKind, tenant, subject string, ends bool) []gatehouse.Notice {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return []gatehouse.Notice{{ID: hex.EncodeToString(b[:]), Kind: kind, Tenant: tenant, Subject: subject, Ends: ends}}
+}
+
+// commit runs apply in one transaction and stores the notices that it returns. Before anyone
+// is told what became of it, nothing that was kept of what they are about answers here; and
+// where it was committed, on no node.
+func (db *DB) commit(ctx context.Context, chain string, apply telling) error {
+	var notices []gatehouse.Notice
+	err := db.engine.Write(ctx, chain, func(ctx context.Context, tx Querier) (err error) {
+		if notices, err = apply(ctx, tx); err != nil {
+			notices = nil // it is rolled back
+			return err
+		}
+		return db.insertNotices(ctx, tx, notices)
+	})
+	if len(notices) == 0 {
+		return err
+	}
+	db.hot.changed()
+	if db.leased != nil {
+		db.leased.keeper.Own(notices)
+		if err == nil {
+			db.leased.keeper.Settle(notices)
+		}
+	}
+	db.bell.ring()
+	return err
+}
+
+func (db *DB) insertNotices(ctx context.Context, tx Querier, notices []gatehouse.Notice) error {
+	now := time.Now()
+	for i := range notices {
+		n := &notices[i]
+		n.Time = asStored(now)
+		if _, err := exec(ctx, tx, insertNotice, n.ID, micros(n.Time), n.Tenant, n.Kind.String(), n.Subject, flag(n.Ends), flag(db.leased != nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Notices implements [gatehouse.NoticeStore].
+func (db *DB) Notices(ctx context.Context, tenant string, since time.Time) ([]gatehouse.Notice, error) {
+	var notices []gatehouse.Notice
+	err := db.read(ctx, listNotices, []any{tenant, micros(since)}, func(r Row) error {
+		c := columnsOf(r)
+		notices = append(notices, c.notice())
+		return c.done()
+	})
+	if err != nil {
+		return nil, db.fail("read notices", err)
+	}
+	return notices, nil
+}
+
+// notice reads noticeColumns. A kind of a newer version is about anything.
+func (c *columns) notice() gatehouse.Notice {
+	n := gatehouse.Notice{ID: c.text(), Time: c.moment(), Tenant: c.text()}
+	if n.Kind = gatehouse.ParseNoticeKind(c.text()); n.Kind == gatehouse.NoticeInvalid {
+		n.Kind = gatehouse.NoticeAll
+	}
+	n.Subject, n.Ends = c.text(), c.flag()
+	return n
+}
+
+// Noticed implements [gatehouse.NoticeStore].
+func (db *DB) Noticed() <-chan struct{} { return db.bell.next() }
+
+// bell wakes all who wait for notices.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{}
+}
+
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
+}

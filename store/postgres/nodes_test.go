@@ -1,0 +1,92 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/internal/testenv"
+	"github.com/seed14544106/gatehouse/store/postgres"
+)
+
+// openNodes opens nodes of one database, and makes an account for keys.
+func openNodes(t *testing.T, url string, options ...postgres.Options) []*postgres.DB {
+	t.Helper()
+	var nodes []*postgres.DB
+	for _, o := range options {
+		nodes = append(nodes, open(t, url, o))
+	}
+	a := account.Account{ID: "owner", Tenant: gatehouse.DefaultTenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive}
+	if err := nodes[0].InsertAccount(t.Context(), &a, nil, event("owner")); err != nil {
+		t.Fatal(err)
+	}
+	return nodes
+}
+
+func insert(t *testing.T, db *postgres.DB, id string) gatehouse.Key {
+	t.Helper()
+	k := gatehouse.Key{
+		ID: id, Tenant: gatehouse.DefaultTenant, Principal: "owner", Schemes: []string{"bearer"}, State: gatehouse.StateActive, Version: 1,
+		Materials: []gatehouse.Material{{Version: 1, Kind: gatehouse.MaterialDigest, Ref: "pepper", Data: make([]byte, 32)}},
+	}
+	if err := db.InsertKey(t.Context(), &k, event(id)); err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func stateOf(t *testing.T, db *postgres.DB, id string) gatehouse.State {
+	t.Helper()
+	rec, err := db.Lookup(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec.Key.State
+}
+
+// TestChangeIsEverywhereWhenItReturns changes keys on one node that another has kept.
+func TestChangeIsEverywhereWhenItReturns(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		hints bool
+	}{{"hints", true}, {"no hints", false}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			o := postgres.Options{Lease: time.Second, NoHints: !row.hints}
+			nodes := openNodes(t, testenv.Postgres(t), o, o, o)
+			var took []time.Duration
+			for i := range 20 {
+				k := insert(t, nodes[0], "key"+string(rune('a'+i)))
+				for range 2 {
+					for _, n := range nodes {
+						if s := stateOf(t, n, k.ID); s != gatehouse.StateActive {
+							t.Fatalf("a new key is %v", s)
+						}
+					}
+				}
+				k.State = gatehouse.StateRevoked
+				begin := time.Now()
+				if err := nodes[i%3].UpdateKey(t.Context(), &k, event(k.ID)); err != nil {
+					t.Fatal(err)
+				}
+				took = append(took, time.Since(begin))
+				for _, n := range nodes {
+					if s := stateOf(t, n, k.ID); s != gatehouse.StateRevoked {
+						t.Errorf("after the acknowledgement the key is %v", s)
+					}
+				}
+			}
+			for _, n := range nodes {
+				if _, hits, _ := n.Sharing(); hits < 20 {
+					t.Errorf("%d look-ups were answered from what was kept", hits)
+				}
+			}
+			t.Log(took)
+		})
+	}
+}
