@@ -222,11 +222,11 @@ func TestUnavailable(t *testing.T) {
 // named is a scheme that is nothing but a name.
 type named string
 
-func (n named) Name() string                                            { return string(n) }
-func (named) Kinds() []MaterialKind                                     { return nil }
-func (named) SharesSecret() bool                                        { return false }
-func (named) WantsBody(*Request) bool                                   { return false }
-func (named) Extract(*Request) (Credential, Presence)                   { return Credential{}, CredentialAbsent }
-func (named) Prove(*Request, *Credential, *Key, *Material, []byte) bool { return false }
-func (named) Mint(string, string) (Minted, error)                       { return Minted{}, nil }
-func (named) Challenge() Header                                         { return nil }
+func (n named) Name() string                                           { return string(n) }
+func (named) Kinds() []MaterialKind                                    { return nil }
+func (named) SharesSecret() bool                                       { return false }
+func (named) WantsBody(*Request) bool                                  { return false }
+func (named) Extract(*Request) (Credential, Presence)                  { return Credential{}, CredentialAbsent }
+func (named) Prove(*Request, Credential, *Key, *Material, []byte) bool { return false }
+func (named) Mint(string, string) (Minted, error)                      { return Minted{}, nil }
+func (named) Challenge() Header                                        { return nil }

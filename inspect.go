@@ -39,7 +39,7 @@ func (a *Authority) Inspect(ctx context.Context, r *Request) (Inspection, error)
 	if err != nil {
 		return Inspection{}, err
 	}
-	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], now)
+	m, err := a.prove(ctx, r, scheme, cred, rec, &a.decoys[i], now)
 	if err != nil {
 		return Inspection{}, err
 	}

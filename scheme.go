@@ -93,7 +93,7 @@ type Scheme interface {
 	// Prove reports whether the credential's proof is sound for one material of the
 	// key. opened is the secret in clear for MaterialSealed, else nil. The time it
 	// takes does not depend on the stored secret.
-	Prove(r *Request, c *Credential, k *Key, m *Material, opened []byte) bool
+	Prove(r *Request, c Credential, k *Key, m *Material, opened []byte) bool
 
 	// Mint makes a secret from the system's randomness. An empty keyID asks for a new
 	// key id too. prefix is for schemes with a printable token; others ignore it. An

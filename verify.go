@@ -21,7 +21,8 @@ func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
 	begin := time.Now()
 	d, err := a.decide(ctx, r)
 	if a.observer != nil {
-		a.observer.Observe(r, &d, err, time.Since(begin))
+		seen := d // so that d stays off the heap where nobody watches
+		a.observer.Observe(r, &seen, err, time.Since(begin))
 	}
 	return d, err
 }
@@ -42,7 +43,7 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	if d.named = named; named != "" {
 		d.tenant = rec.Key.Tenant
 	}
-	m, err := a.prove(ctx, r, scheme, &cred, rec, &a.decoys[i], d.Time)
+	m, err := a.prove(ctx, r, scheme, cred, rec, &a.decoys[i], d.Time)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -157,7 +158,7 @@ func (a *Authority) balance(ctx context.Context, keyID string, known bool) {
 // prove checks the proof against the record's materials of the scheme's kinds, newest
 // first, and returns the one that holds. Where the key has no such material the decoy's
 // is tried in its place: a proof that does not hold costs the same for every key.
-func (a *Authority) prove(ctx context.Context, r *Request, s Scheme, c *Credential, rec, decoy *Record, now time.Time) (*Material, error) {
+func (a *Authority) prove(ctx context.Context, r *Request, s Scheme, c Credential, rec, decoy *Record, now time.Time) (*Material, error) {
 	for _, kind := range s.Kinds() {
 		tried := false
 		for i := range rec.Key.Materials {
@@ -183,7 +184,7 @@ func (a *Authority) prove(ctx context.Context, r *Request, s Scheme, c *Credenti
 }
 
 // holds checks the proof against one material.
-func (a *Authority) holds(ctx context.Context, r *Request, s Scheme, c *Credential, k *Key, m *Material) (bool, error) {
+func (a *Authority) holds(ctx context.Context, r *Request, s Scheme, c Credential, k *Key, m *Material) (bool, error) {
 	var opened []byte
 	if m.Kind == MaterialSealed {
 		var err error

@@ -81,7 +81,7 @@ func (b *schemeBench) request(t *testing.T, m minted) (*gatehouse.Request, gateh
 func (b *schemeBench) proves(t *testing.T) {
 	m := b.mint(t, "")
 	r, c := b.request(t, m)
-	if !b.s.Prove(r, &c, m.key, m.material, m.opened) {
+	if !b.s.Prove(r, c, m.key, m.material, m.opened) {
 		t.Error("the proof does not hold")
 	}
 }
@@ -93,7 +93,7 @@ func (b *schemeBench) otherSecret(t *testing.T) {
 		t.Fatalf("Mint(%q) made key id %q", m.KeyID, other.KeyID)
 	}
 	r, c := b.request(t, m)
-	if b.s.Prove(r, &c, m.key, other.material, other.opened) {
+	if b.s.Prove(r, c, m.key, other.material, other.opened) {
 		t.Error("a proof holds for another secret of the same key id")
 	}
 }
@@ -104,7 +104,7 @@ func (b *schemeBench) changedProof(t *testing.T) {
 	for _, proof := range []string{"", c.Proof[1:], c.Proof + "0", flip(c.Proof, 0), flip(c.Proof, len(c.Proof)-1)} {
 		spoiled := c
 		spoiled.Proof = proof
-		if b.s.Prove(r, &spoiled, m.key, m.material, m.opened) {
+		if b.s.Prove(r, spoiled, m.key, m.material, m.opened) {
 			t.Errorf("a changed proof of %d characters holds", len(proof))
 		}
 	}
@@ -114,7 +114,7 @@ func (b *schemeBench) emptyMaterial(t *testing.T) {
 	m := b.mint(t, "")
 	r, c := b.request(t, m)
 	for _, kind := range b.s.Kinds() {
-		if b.s.Prove(r, &c, m.key, &gatehouse.Material{Kind: kind}, nil) {
+		if b.s.Prove(r, c, m.key, &gatehouse.Material{Kind: kind}, nil) {
 			t.Errorf("a proof holds against nothing of kind %d", kind)
 		}
 	}

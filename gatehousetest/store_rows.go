@@ -22,6 +22,7 @@ type RowStore interface {
 	References(ctx context.Context) (map[string]int, error)
 	RewrapWish(ctx context.Context) (kek string, err error)
 	SetRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error
+	DropRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error
 }
 
 // Rows is the suite of seal.Rows. open returns a store that nobody else uses; every test

@@ -147,9 +147,13 @@ func rowsWish(t *testing.T, h *rowHouse) {
 		}
 	}
 	want("")
-	for _, kek := range []string{"kek-1", "kek-1", "kek-2", "", ""} {
+	for _, kek := range []string{"kek-1", "kek-1", "kek-2"} {
 		must(t, h.rows.SetRewrapWish(t.Context(), kek, h.event("keyring.rewrap", "kek")))
 		want(kek)
+	}
+	for _, row := range []struct{ kek, left string }{{"kek-1", "kek-2"}, {"kek-2", ""}} {
+		must(t, h.rows.DropRewrapWish(t.Context(), row.kek, h.event("keyring.rewrap", "kek")))
+		want(row.left)
 	}
 	if n := len(h.events(t, "kek")); n != 5 {
 		t.Errorf("%d events; want 5", n)

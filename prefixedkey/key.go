@@ -59,22 +59,15 @@ func Parse[K string | Key](key K) (Key, error) {
 	case Key:
 		k = v
 	}
-	if !printable(k.Prefix) || len(k.Prefix) > maxPrefix || !alphanumeric(k.Short) || len(k.Short) > maxShort ||
-		!alphanumeric(k.secret()) || len(k.secret()) < minLong || len(k.secret()) > maxLong {
+	if !sound(k.Prefix, k.Short, k.secret()) {
 		return Key{}, ErrKey
 	}
 	return k, nil
 }
 
-// split cuts a text at its last two underscores. Without two it gives the zero Key.
 func split(text string) Key {
-	last := strings.LastIndexByte(text, '_')
-	middle := strings.LastIndexByte(text[:max(last, 0)], '_')
-	if middle < 0 {
-		return Key{}
-	}
-	long := text[last+1:]
-	return Key{Prefix: text[:middle], Short: text[middle+1 : last], long: &long}
+	prefix, short, long := cut(text)
+	return Key{Prefix: prefix, Short: short, long: &long}
 }
 
 func (k Key) secret() string {
@@ -94,8 +87,40 @@ func (k Key) Reveal() string { return k.Prefix + "_" + k.Short + "_" + k.secret(
 // base58 once in 67 billion.
 func (k Key) HasChecksum() bool {
 	long := k.secret()
+	return hasChecksum(k.Prefix, k.Short, long)
+}
+
+func hasChecksum(prefix, short, long string) bool {
 	cut := len(long) - checksumLen
-	return cut > 0 && long[cut:] == checksum(k.Prefix, k.Short, long[:cut])
+	return cut > 0 && long[cut:] == checksum(prefix, short, long[:cut])
+}
+
+// Read is [Parse] and [Key.HasChecksum] of a text in one, for who must not wait for the heap:
+// what it returns says where the long token is without holding it, for that is what follows
+// the short one and an underscore.
+//
+// Errors: [ErrKey].
+func Read(text string) (prefix, short string, checksum bool, err error) {
+	prefix, short, long := cut(text)
+	if !sound(prefix, short, long) {
+		return "", "", false, ErrKey
+	}
+	return prefix, short, hasChecksum(prefix, short, long), nil
+}
+
+func sound(prefix, short, long string) bool {
+	return printable(prefix) && len(prefix) <= maxPrefix && alphanumeric(short) && len(short) <= maxShort &&
+		alphanumeric(long) && len(long) >= minLong && len(long) <= maxLong
+}
+
+// cut cuts a text at its last two underscores. Without two it gives three empty texts.
+func cut(text string) (prefix, short, long string) {
+	last := strings.LastIndexByte(text, '_')
+	middle := strings.LastIndexByte(text[:max(last, 0)], '_')
+	if middle < 0 {
+		return "", "", ""
+	}
+	return text[:middle], text[middle+1 : last], text[last+1:]
 }
 
 // checksum is CRC-32 (IEEE) over prefix_short_long in six base62 digits, most significant

@@ -136,18 +136,18 @@ func (k *Keyring) PrimaryPepper() (id string, key []byte) {
 	return e.id, slices.Clone(e.key)
 }
 
-// PepperByID returns the pepper with this id, primary or not. The caller owns key,
-// which is 32 bytes; ok is false when there is no such pepper, here or in the file.
-func (k *Keyring) PepperByID(id string) (key []byte, ok bool) {
+// PepperByID returns a copy of the pepper with this id, primary or not; ok is false when there
+// is no such pepper, here or in the file.
+func (k *Keyring) PepperByID(id string) (key [keySize]byte, ok bool) {
 	e := k.keys().byID(kindPepper, id)
 	if e == nil && id != "" {
 		k.follow()
 		e = k.keys().byID(kindPepper, id)
 	}
 	if e == nil {
-		return nil, false
+		return key, false
 	}
-	return slices.Clone(e.key), true
+	return [keySize]byte(e.key), true
 }
 
 // Derive returns a key of 32 bytes for purpose: HKDF-SHA-256 (RFC 5869) of the root

@@ -155,16 +155,12 @@ func TestPepperByID(t *testing.T) {
 	}
 	for id, want := range map[string][]byte{oldID: oldKey, newID: newKey} {
 		got, ok := k.PepperByID(id)
-		if !ok || !bytes.Equal(got, want) {
+		if !ok || !bytes.Equal(got[:], want) {
 			t.Errorf("PepperByID(%s) = %x, %v", id, got, ok)
-		}
-		clear(got)
-		if again, _ := k.PepperByID(id); !bytes.Equal(again, want) {
-			t.Error("the caller's copy is the keyring's own")
 		}
 	}
 	for _, id := range []string{"", "unknown", k.keys().primary(kindKEK).id, k.keys().primary(kindRoot).id} {
-		if key, ok := k.PepperByID(id); ok || key != nil {
+		if key, ok := k.PepperByID(id); ok || key != [32]byte{} {
 			t.Errorf("PepperByID(%q) found a key", id)
 		}
 	}

@@ -151,7 +151,7 @@ func (k *Keeper) rewrap(ctx context.Context, tenant, kek string) error {
 	at := k.Progress()
 	actor := gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: tenant}
 	return k.insist(ctx, func(ctx context.Context) error {
-		return k.c.Rows.SetRewrapWish(ctx, "", gatehouse.NewEvent(actor, k.c.Sealer.now(), VerbRewrap, kek, gatehouse.OutcomeSucceeded,
+		return k.c.Rows.DropRewrapWish(ctx, kek, gatehouse.NewEvent(actor, k.c.Sealer.now(), VerbRewrap, kek, gatehouse.OutcomeSucceeded,
 			gatehouse.Change{Field: "rewrap", Before: "begun", After: "done"}, gatehouse.Change{Field: "rows", After: strconv.Itoa(at.Sealed)},
 			gatehouse.Change{Field: "broken", After: strconv.Itoa(at.Broken)}))
 	})

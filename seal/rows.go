@@ -41,6 +41,10 @@ type Rows interface {
 	// RewrapWish returns the id of the KEK that everything shall come under; empty: none.
 	RewrapWish(ctx context.Context) (kek string, err error)
 
-	// SetRewrapWish replaces the wish; an empty kek takes it back.
+	// SetRewrapWish replaces the wish.
 	SetRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error
+
+	// DropRewrapWish takes the wish back, where it is still for this KEK: another node may
+	// have another by now.
+	DropRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error
 }

@@ -32,8 +32,11 @@ import (
 // pepper is a keyring with one pepper.
 type pepper struct{}
 
-func (pepper) PrimaryPepper() (string, []byte)     { return "p1", []byte("a pepper of the test") }
-func (pepper) PepperByID(id string) ([]byte, bool) { return []byte("a pepper of the test"), id == "p1" }
+func (pepper) PrimaryPepper() (string, []byte) { return "p1", []byte("a pepper of the test") }
+func (pepper) PepperByID(id string) (key [bearer.PepperLen]byte, ok bool) {
+	copy(key[:], "a pepper of the test")
+	return key, id == "p1"
+}
 
 // party is a scheme on both sides: what verifies, and what signs for the same key.
 type party struct {
@@ -82,7 +85,7 @@ func (p *party) accepts(r *gatehouse.Request) bool {
 	if p.minted.Digest != nil {
 		m.Kind, m.Ref, m.Data, opened = gatehouse.MaterialDigest, p.minted.Ref, p.minted.Digest, nil
 	}
-	return p.verifier.Prove(r, &c, &gatehouse.Key{ID: p.minted.KeyID, Prefix: p.minted.Prefix}, &m, opened)
+	return p.verifier.Prove(r, c, &gatehouse.Key{ID: p.minted.KeyID, Prefix: p.minted.Prefix}, &m, opened)
 }
 
 // service answers 200 to the key's requests and 401 to others, and repeats target and

@@ -20,7 +20,7 @@ import (
 
 const (
 	verifiers   = 32
-	think       = 60 * time.Millisecond // mean time between two verifications of a worker: a saturated machine is slow, and proves less
+	think       = 150 * time.Millisecond // mean time between two verifications of a worker: a saturated machine is slow, and proves less
 	near        = 24                    // keys on either side of the one that is revoked next, which are verified
 	hangs       = 200 * time.Millisecond
 	giveUp      = 5 * time.Second

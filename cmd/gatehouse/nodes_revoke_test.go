@@ -17,7 +17,7 @@ import (
 const (
 	plainRevokes  = 1000
 	mostKeys      = 600 // more than are revoked while something happens
-	revokers      = 4
+	revokers      = 8
 	stormRevokers = 10 // the more, the more revokes are under way at once
 	standstill    = 20 * time.Second
 	away          = 3 * time.Second // how long a node is away: a multiple of the lease
@@ -36,7 +36,7 @@ func TestNodesRevoke(t *testing.T) {
 			t.Errorf("something failed though nothing was broken: %v", sum)
 		}
 	})
-	few := sized(100, 1000)
+	few := sized(60, 1000)
 	for _, s := range []struct {
 		name  string
 		steer func(*load)

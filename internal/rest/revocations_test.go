@@ -394,6 +394,21 @@ func TestRevocationsLate(t *testing.T) {
 	}
 }
 
+// A restore from a backup takes away what was told, and what comes then is told.
+func TestRevocationsAfterARestore(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	token := h.follower("", follows).Token
+	h.noticed(gatehouse.Notice{Time: time.Now(), Tenant: "default", Kind: gatehouse.NoticeKey, Subject: "lost"})
+	l := listed(t, h.call(token, "GET /v1/revocations", ""))
+	h.edit("DELETE FROM notices WHERE subject = 'lost'")
+	h.serve(rest.Config{})
+	h.noticed(gatehouse.Notice{Time: time.Now(), Tenant: "default", Kind: gatehouse.NoticeKey, Subject: "next"})
+	if got := listed(t, h.call(token, "GET /v1/revocations?since="+l.Cursor, "")); len(got.Revocations) != 1 || got.Revocations[0].ID != "next" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // A list that is too long says from when on it is whole.
 func TestRevocationsTooMany(t *testing.T) {
 	t.Parallel()
@@ -407,6 +422,9 @@ func TestRevocationsTooMany(t *testing.T) {
 	h.noticed(rows...)
 	for _, line := range []string{"GET /v1/revocations", "GET /v1/revocations?since=" + l.Cursor} {
 		got := listed(t, h.call(token, line, ""))
+		if again := listed(t, h.call(token, "GET /v1/revocations?since="+got.Cursor, "")); len(again.Revocations) != 0 {
+			t.Errorf("nothing is new, and it tells %d", len(again.Revocations))
+		}
 		if n := len(got.Revocations); n != 10_000 || !got.Floor.Equal(rows[2].Time) || !got.Revocations[0].Time.Equal(rows[3].Time) {
 			t.Errorf("%d from %v on, floor %v", n, got.Revocations[0].Time, got.Floor)
 		}

@@ -41,7 +41,7 @@ type parts struct {
 	authority  *gatehouse.Authority // every scheme
 	gateOnly   *gatehouse.Authority // Barong's scheme alone
 	guesses    *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
-	codes      *memory.Limiter      // of second factors and mail, which only existing accounts touch
+	codes      gatehouse.Limiter    // of second factors and mail, which only existing accounts touch
 	directory  *account.Directory
 	keys       *assertion.Keys
 	door       *barong.Door
@@ -160,7 +160,11 @@ func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Ke
 	if p.gateOnly, err = gatehouse.New(ctx, gateOnly); err != nil {
 		return err
 	}
-	p.guesses, p.codes = memory.NewLimiter(0, nil), memory.NewLimiter(0, nil)
+	// Each node counts the guesses of strangers by itself: N nodes admit N times as many.
+	p.guesses, p.codes = memory.NewLimiter(0, nil), p.shared.limiter
+	if p.shared.ping == nil {
+		p.codes = memory.NewLimiter(0, nil)
+	}
 	return p.openDirectory(c, kr, sealer)
 }
 
@@ -219,6 +223,11 @@ func (p *parts) firstAdmin(ctx context.Context, c *config.Config) (string, error
 	a, err := p.directory.CreateAccount(ctx, gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: p.tenant}, account.NewAccount{
 		Email: c.AdminEmail, Role: "superadmin", State: gatehouse.PrincipalActive, Password: password,
 	})
+	if taken := (*account.TakenError)(nil); errors.As(err, &taken) {
+		if there, second := p.directory.HasAdministrator(ctx); there || second != nil {
+			return "", second // another node was faster
+		}
+	}
 	return a.Email, err
 }
 

@@ -127,7 +127,7 @@ func ParseNonce(text string) (time.Time, bool) {
 
 // Prove compares the signature with the lower-case hex HMAC-SHA256 of nonce and key
 // id under the secret's text.
-func (*Scheme) Prove(r *gatehouse.Request, c *gatehouse.Credential, _ *gatehouse.Key, _ *gatehouse.Material, opened []byte) bool {
+func (*Scheme) Prove(r *gatehouse.Request, c gatehouse.Credential, _ *gatehouse.Key, _ *gatehouse.Material, opened []byte) bool {
 	nonce, _, _ := r.Header.One(HeaderNonce)
 	mac := hmac.New(sha256.New, opened)
 	mac.Write([]byte(nonce))

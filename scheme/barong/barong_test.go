@@ -57,7 +57,7 @@ func TestExample(t *testing.T) {
 		if p != gatehouse.CredentialPresent {
 			t.Fatalf("%s: Extract = %v", row.name, p)
 		}
-		if got := s.Prove(r, &c, nil, nil, []byte(exampleSecret)); got != row.want {
+		if got := s.Prove(r, c, nil, nil, []byte(exampleSecret)); got != row.want {
 			t.Errorf("%s: Prove = %v", row.name, got)
 		}
 	}
@@ -75,7 +75,7 @@ func TestNonceSpellings(t *testing.T) {
 	} {
 		r := triple(exampleKey, nonce, barong.Sign(exampleSecret, nonce, exampleKey))
 		c, p := s.Extract(r)
-		got := p == gatehouse.CredentialPresent && s.Prove(r, &c, nil, nil, []byte(exampleSecret))
+		got := p == gatehouse.CredentialPresent && s.Prove(r, c, nil, nil, []byte(exampleSecret))
 		if got != want {
 			t.Errorf("nonce %q: %v, want %v", nonce, got, want)
 		}
@@ -106,7 +106,7 @@ func TestEmptySecretProvesNothing(t *testing.T) {
 	s := barong.New(barong.Options{})
 	r := triple(exampleKey, exampleNonce, barong.Sign("", exampleNonce, exampleKey))
 	c, _ := s.Extract(r)
-	if s.Prove(r, &c, nil, nil, nil) {
+	if s.Prove(r, c, nil, nil, nil) {
 		t.Error("a signature under no secret holds")
 	}
 }

@@ -5,7 +5,6 @@ package bearer
 
 import (
 	"crypto"
-	"crypto/hmac"
 	"crypto/sha256"
 	_ "crypto/sha512" // so that crypto.Hash has all of SHA-2
 	"crypto/subtle"
@@ -50,7 +49,7 @@ func (s *Scheme) Adopt(f *gatehouse.Foreign) (gatehouse.Minted, error) {
 	if name != "" {
 		ref += "/" + name
 	}
-	return gatehouse.Minted{KeyID: f.ID, Prefix: f.Prefix, Digest: keyed(pepper, inner(f, hash)), Ref: ref}, nil
+	return gatehouse.Minted{KeyID: f.ID, Prefix: f.Prefix, Digest: bytesOf(keyed(pepper, inner(f, hash))), Ref: ref}, nil
 }
 
 // Adopted reports whether a material is what [Scheme.Adopt] makes of the foreign key,
@@ -59,7 +58,7 @@ func (s *Scheme) Adopted(f *gatehouse.Foreign, m *gatehouse.Material, _ []byte) 
 	id, was := splitRef(m.Ref)
 	pepper, known := s.peppers.PepperByID(id)
 	_, hash, ok := hashOf(f)
-	return known && ok && hash == was && subtle.ConstantTimeCompare(keyed(pepper, inner(f, hash)), m.Data) == 1
+	return known && ok && hash == was && subtle.ConstantTimeCompare(bytesOf(keyed(pepper[:], inner(f, hash))), m.Data) == 1
 }
 
 // inner is the hash of the long part, which the foreign key has or which is made of it.
@@ -94,9 +93,10 @@ func splitRef(ref string) (pepper string, hash crypto.Hash) {
 
 // digest is what is stored of a long part: HMAC-SHA-256(pepper, H(long)). The bare hash of
 // another system can be taken over without knowing the token.
-func digest(pepper []byte, hash crypto.Hash, long string) []byte {
+func digest(pepper []byte, hash crypto.Hash, long string) [sha256.Size]byte {
 	if hash == crypto.SHA256 {
-		inner := sha256.Sum256([]byte(long))
+		var room [128]byte // most long parts have 38 bytes, and stay off the heap
+		inner := sha256.Sum256(append(room[:0], long...))
 		return keyed(pepper, inner[:])
 	}
 	w := hash.New()
@@ -104,11 +104,28 @@ func digest(pepper []byte, hash crypto.Hash, long string) []byte {
 	return keyed(pepper, w.Sum(nil))
 }
 
-func keyed(pepper, inner []byte) []byte {
-	mac := hmac.New(sha256.New, pepper)
-	mac.Write(inner)
-	return mac.Sum(nil)
+// keyed is HMAC-SHA-256 (RFC 2104). It is written out because the library's puts three states
+// on the heap for every digest.
+func keyed(pepper, message []byte) [sha256.Size]byte {
+	if len(pepper) > sha256.BlockSize {
+		short := sha256.Sum256(pepper)
+		pepper = short[:]
+	}
+	var room [sha256.BlockSize + 2*sha256.Size]byte
+	pad := func(b byte) []byte {
+		for i := range sha256.BlockSize {
+			room[i] = b
+			if i < len(pepper) {
+				room[i] ^= pepper[i]
+			}
+		}
+		return room[:sha256.BlockSize]
+	}
+	inner := sha256.Sum256(append(pad(0x36), message...))
+	return sha256.Sum256(append(pad(0x5c), inner[:]...))
 }
+
+func bytesOf(d [sha256.Size]byte) []byte { return d[:] }
 
 // carries reports whether a token can carry the foreign key's secret as its long part.
 func carries(f *gatehouse.Foreign) bool {

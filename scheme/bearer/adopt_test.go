@@ -69,7 +69,7 @@ func proves(s *bearer.Scheme, token string, m gatehouse.Minted) bool {
 	r := header("Authorization", "Bearer "+token)
 	c, p := s.Extract(r)
 	k := &gatehouse.Key{ID: m.KeyID, Prefix: m.Prefix}
-	return p == gatehouse.CredentialPresent && c.KeyID == m.KeyID && s.Prove(r, &c, k, stored(m), nil)
+	return p == gatehouse.CredentialPresent && c.KeyID == m.KeyID && s.Prove(r, c, k, stored(m), nil)
 }
 
 func stored(m gatehouse.Minted) *gatehouse.Material {

@@ -20,12 +20,15 @@ const Name = "bearer"
 // DefaultPrefix is the first part of a token where none is asked for.
 const DefaultPrefix = "gh"
 
+// PepperLen is how many bytes a pepper has.
+const PepperLen = 32
+
 // Peppers are the secrets that key the stored digests. A keyring holds them.
 type Peppers interface {
 	// PrimaryPepper is the pepper of new digests, with its id.
 	PrimaryPepper() (id string, key []byte)
 	// PepperByID is the pepper with an id. ok is false for an unknown id.
-	PepperByID(id string) (key []byte, ok bool)
+	PepperByID(id string) (key [PepperLen]byte, ok bool)
 }
 
 // Scheme is the scheme with its peppers; use [New].
@@ -79,11 +82,11 @@ func (*Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Pr
 }
 
 // Prove compares digests, and the prefix the key was made with.
-func (s *Scheme) Prove(_ *gatehouse.Request, c *gatehouse.Credential, k *gatehouse.Key, m *gatehouse.Material, _ []byte) bool {
+func (s *Scheme) Prove(_ *gatehouse.Request, c gatehouse.Credential, k *gatehouse.Key, m *gatehouse.Material, _ []byte) bool {
 	id, hash := splitRef(m.Ref)
 	pepper, known := s.peppers.PepperByID(id)
-	got := digest(pepper, hash, c.Proof)
-	same := subtle.ConstantTimeCompare(got, m.Data) == 1
+	got := digest(pepper[:], hash, c.Proof)
+	same := subtle.ConstantTimeCompare(got[:], m.Data) == 1
 	prefix := subtle.ConstantTimeCompare([]byte(c.Prefix), []byte(k.Prefix)) == 1
 	return same && prefix && known
 }
@@ -111,6 +114,6 @@ func (s *Scheme) Mint(keyID, prefix string) (gatehouse.Minted, error) {
 	ref, pepper := s.peppers.PrimaryPepper()
 	return gatehouse.Minted{
 		KeyID: t.Short, Prefix: prefix, Secret: gatehouse.NewSecret(t.Long), Token: gatehouse.NewSecret(t.String()),
-		Digest: digest(pepper, crypto.SHA256, t.Long), Ref: ref,
+		Digest: bytesOf(digest(pepper, crypto.SHA256, t.Long)), Ref: ref,
 	}, nil
 }

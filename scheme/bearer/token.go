@@ -42,15 +42,15 @@ func ParseToken(text string) (Token, error) {
 // readToken splits a token, whoever made it. Only a token that no port can have made is
 // refused for its checksum. [ErrToken].
 func readToken(text string) (t Token, ours bool, err error) {
-	k, err := prefixedkey.Parse(text)
+	prefix, short, checked, err := prefixedkey.Read(text)
 	if err != nil {
 		return Token{}, false, ErrToken
 	}
-	t = Token{Prefix: k.Prefix, Short: k.Short, Long: text[len(k.Prefix)+len(k.Short)+2:]}
+	t = Token{Prefix: prefix, Short: short, Long: text[len(prefix)+len(short)+2:]}
 	if !validPrefix(t.Prefix) || len(t.Short) != shortLen || len(t.Long) != longLen+checksumLen {
 		return t, false, nil
 	}
-	ours = k.HasChecksum()
+	ours = checked
 	if !ours && strings.ContainsAny(t.Long, notBase58) {
 		return Token{}, false, ErrToken
 	}

@@ -104,6 +104,9 @@ func (s *Scheme) Challenge() gatehouse.Header { return s.challenge }
 // The nonce is the signature's own. Without one, which the policy allows for reads, the
 // signed text stands for it: the same text is the same request, and counts once.
 func (s *Scheme) Extract(r *gatehouse.Request) (gatehouse.Credential, gatehouse.Presence) {
+	if len(r.Header["Signature"]) == 0 && len(r.Header["Signature-Input"]) == 0 {
+		return gatehouse.Credential{}, gatehouse.CredentialAbsent
+	}
 	m := message(r)
 	sig, err := httpsig.Parse(&m, s.policy)
 	var coverage *httpsig.CoverageError
@@ -167,7 +170,7 @@ const signatureSize = 64
 //
 // A signature that does not hold costs the same whatever the key is: with 64 bytes one
 // check of each public algorithm, else none.
-func (s *Scheme) Prove(r *gatehouse.Request, c *gatehouse.Credential, _ *gatehouse.Key, m *gatehouse.Material, opened []byte) bool {
+func (s *Scheme) Prove(r *gatehouse.Request, c gatehouse.Credential, _ *gatehouse.Key, m *gatehouse.Material, opened []byte) bool {
 	parsed, ok := c.Parsed.(*httpsig.Signature)
 	if !ok {
 		return false
@@ -177,9 +180,9 @@ func (s *Scheme) Prove(r *gatehouse.Request, c *gatehouse.Credential, _ *gatehou
 	switch m.Kind {
 	case gatehouse.MaterialSealed:
 		key, err := httpsig.HMACKey(opened)
-		return err == nil && sig.Verify(key) == nil && digestHolds(r, c)
+		return err == nil && sig.Verify(key) == nil && digestHolds(r, c.Digest)
 	case gatehouse.MaterialPublic:
-		return len(c.Proof) == signatureSize && s.holds(&sig, m.Data) && digestHolds(r, c)
+		return len(c.Proof) == signatureSize && s.holds(&sig, m.Data) && digestHolds(r, c.Digest)
 	}
 	return false
 }
@@ -204,8 +207,8 @@ func (s *Scheme) holds(sig *httpsig.Signature, der []byte) bool {
 
 // digestHolds compares the body with the covered digest, where there is one and the gate
 // supplies the bytes.
-func digestHolds(r *gatehouse.Request, c *gatehouse.Credential) bool {
-	if r.Body.State != gatehouse.BodyPresent || c.Digest == "" {
+func digestHolds(r *gatehouse.Request, digest string) bool {
+	if r.Body.State != gatehouse.BodyPresent || digest == "" {
 		return true
 	}
 	return httpsig.CheckContentDigest(r.Header["Content-Digest"], r.Body.Bytes) == nil

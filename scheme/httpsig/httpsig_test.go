@@ -73,7 +73,7 @@ func post(body string) *gatehouse.Request {
 // proves reports whether a request is proven by the shared secret.
 func proves(s *httpsig.Scheme, r *gatehouse.Request) bool {
 	c, p := s.Extract(r)
-	return p == gatehouse.CredentialPresent && c.Flaw == 0 && s.Prove(r, &c, nil, &gatehouse.Material{Kind: gatehouse.MaterialSealed}, []byte(secret))
+	return p == gatehouse.CredentialPresent && c.Flaw == 0 && s.Prove(r, c, nil, &gatehouse.Material{Kind: gatehouse.MaterialSealed}, []byte(secret))
 }
 
 func TestTampered(t *testing.T) {
@@ -246,11 +246,11 @@ func TestPublicKeys(t *testing.T) {
 		r := post("x")
 		sign(t, r, &lib.Signer{KeyID: "k1", Key: row.key})
 		c, _ := s.Extract(r)
-		if got := s.Prove(r, &c, nil, &gatehouse.Material{Kind: gatehouse.MaterialPublic, Data: row.material}, nil); got != row.want {
+		if got := s.Prove(r, c, nil, &gatehouse.Material{Kind: gatehouse.MaterialPublic, Data: row.material}, nil); got != row.want {
 			t.Errorf("%s: %v", row.name, got)
 		}
 		// The stored bytes of a public key are never a secret of a MAC.
-		if s.Prove(r, &c, nil, &gatehouse.Material{Kind: gatehouse.MaterialSealed, Data: row.material}, row.material) {
+		if s.Prove(r, c, nil, &gatehouse.Material{Kind: gatehouse.MaterialSealed, Data: row.material}, row.material) {
 			t.Errorf("%s: proven by a MAC under the public key", row.name)
 		}
 	}

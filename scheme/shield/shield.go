@@ -157,7 +157,7 @@ func (s *Scheme) placeholder(r *gatehouse.Request) bool {
 
 // Prove compares the signature with that of the body. A body that did not arrive is no
 // empty body.
-func (s *Scheme) Prove(r *gatehouse.Request, c *gatehouse.Credential, _ *gatehouse.Key, _ *gatehouse.Material, opened []byte) bool {
+func (s *Scheme) Prove(r *gatehouse.Request, c gatehouse.Credential, _ *gatehouse.Key, _ *gatehouse.Material, opened []byte) bool {
 	sound := false
 	if r.Body.State == gatehouse.BodyPresent {
 		want := signature(opened, r.Body.Bytes)

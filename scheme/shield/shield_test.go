@@ -39,7 +39,7 @@ func carrying(authorization string) *gatehouse.Request {
 // proves reports whether a scheme reads a request's credential and finds it sound.
 func proves(s *shield.Scheme, r *gatehouse.Request) bool {
 	c, found := s.Extract(r)
-	return found == gatehouse.CredentialPresent && s.Prove(r, &c, nil, nil, []byte(testSecret))
+	return found == gatehouse.CredentialPresent && s.Prove(r, c, nil, nil, []byte(testSecret))
 }
 
 func TestSuite(t *testing.T) {
@@ -177,7 +177,7 @@ func TestBodies(t *testing.T) {
 		if found != gatehouse.CredentialPresent || !s.WantsBody(r) || c.Body != row.says || c.Flaw != row.flaw {
 			t.Errorf("%s: %v, body %v, flaw %v", row.name, found, c.Body, c.Flaw)
 		}
-		if got := s.Prove(r, &c, nil, nil, []byte(testSecret)); got != row.sound {
+		if got := s.Prove(r, c, nil, nil, []byte(testSecret)); got != row.sound {
 			t.Errorf("%s: Prove = %v", row.name, got)
 		}
 	}
@@ -190,7 +190,7 @@ func TestEmptySecretProvesNothing(t *testing.T) {
 		r := carrying(shield.Header(testKey, shield.Sign("", []byte(signed))))
 		r.Header["Content-Type"] = []string{"multipart/form-data"}
 		c, _ := s.Extract(r)
-		if s.Prove(r, &c, nil, nil, nil) {
+		if s.Prove(r, c, nil, nil, nil) {
 			t.Errorf("a signature of %q under no secret holds", signed)
 		}
 	}
@@ -265,7 +265,7 @@ func FuzzExtract(f *testing.F) {
 		if len(c.KeyID) < 1 || len(c.KeyID) > 128 || strings.ContainsAny(c.KeyID, ": \t\x00") || c.Proof == "" || strings.Contains(c.Proof, ":") {
 			t.Errorf("key id %q, proof %q", c.KeyID, c.Proof)
 		}
-		s.Prove(r, &c, nil, nil, []byte(testSecret))
+		s.Prove(r, c, nil, nil, []byte(testSecret))
 		if c.Proof != strings.Trim(c.Proof, " \t") {
 			return // no signature, and space at the value's end is none of the credential
 		}
@@ -285,7 +285,7 @@ func BenchmarkProve(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if !s.Prove(r, &c, nil, nil, []byte(testSecret)) {
+		if !s.Prove(r, c, nil, nil, []byte(testSecret)) {
 			b.Fatal("the proof does not hold")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -81,7 +82,8 @@ func BenchmarkState(b *testing.B) {
 func BenchmarkHotCounter(b *testing.B) {
 	s := open(b, testenv.Postgres(b), postgres.Options{MaxConns: 32})
 	rate := []gatehouse.Limit{{Name: "second", Count: 1 << 30, Period: time.Second}}
-	b.SetParallelism(16) // for each of two processors
+	b.SetParallelism((32 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+	b.ResetTimer()
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
 			if _, _, err := s.Take(b.Context(), "k", rate); err != nil {

@@ -4,8 +4,6 @@
 package postgres_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -138,23 +136,5 @@ func TestPurgeCounters(t *testing.T) {
 	purge(1)
 	if ok, wait, err := s.Take(t.Context(), "used up", hour); ok || wait == 0 || err != nil {
 		t.Errorf("Take = %v, %v, %v", ok, wait, err)
-	}
-}
-
-// TestCallerGone gives up a charge of several limits in its middle. No lock stays behind.
-func TestCallerGone(t *testing.T) {
-	t.Parallel()
-	s := open(t, testenv.Postgres(t), postgres.Options{MaxConns: 4})
-	limits := []gatehouse.Limit{{Name: "a", Count: 1 << 20, Period: time.Second}, {Name: "b", Count: 1 << 20, Period: time.Second}}
-	for i := range 50 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*20*time.Microsecond)
-		ok, _, err := s.Take(ctx, "k", limits)
-		cancel()
-		if ok != (err == nil) || err != nil && !errors.Is(err, gatehouse.ErrUnavailable) {
-			t.Fatalf("Take = %v, %v", ok, err)
-		}
-		if ok, _, err := s.Take(t.Context(), "k", limits); !ok || err != nil {
-			t.Fatalf("the one after = %v, %v", ok, err)
-		}
 	}
 }

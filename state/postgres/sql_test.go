@@ -4,11 +4,14 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
 
 	"github.com/seed14544106/gatehouse"
@@ -175,5 +178,39 @@ func TestSessions(t *testing.T) {
 	var lazy string
 	if err := s.pool.QueryRowContext(t.Context(), "SHOW synchronous_commit").Scan(&lazy); err != nil || lazy != "off" {
 		t.Errorf("synchronous_commit = %q, %v", lazy, err)
+	}
+}
+
+// TestCallerLeaves lets the caller of a charge go between its two round trips. Nothing is
+// charged, and no lock stays behind.
+func TestCallerLeaves(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	var nodes [2]*State
+	for i := range nodes {
+		s, err := Open(t.Context(), url, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		nodes[i] = s
+	}
+	limits := []gatehouse.Limit{{Name: "l", Count: 1, Period: time.Hour}}
+	entries, err := newEntries([]gatehouse.Charge{{Subject: "k", Limits: limits}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	err = nodes[0].transaction(ctx, func(b *pgx.Batch) {
+		text, args := entries[0].take(nil)
+		b.Queue(text, args...)
+	}, func() bool { leave(); return true })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller left: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if ok, _, err := nodes[1].Take(ctx, "k", limits); !ok || err != nil {
+		t.Errorf("Take on another node = %v, %v", ok, err)
 	}
 }

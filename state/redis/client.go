@@ -56,7 +56,8 @@ type Client struct {
 //	master_set=name      the hosts are Sentinels, which name the primary of this set
 //	sentinel_user=, sentinel_password=   for the Sentinels, which get no others
 //
-// Writes, and there are no others, go to primaries. Errors: *gatehouse.InvalidError with
+// ctx ends the check; to connect takes a timeout for each host at most. Writes, and there
+// are no others, go to primaries. Errors: *gatehouse.InvalidError with
 // field "url" for a URL that cannot be used; [ErrVersion]; [ErrUnsafe]; others come from the
 // network or the server. None holds a password.
 func Open(ctx context.Context, url string, o Options) (*Client, error) {

@@ -223,7 +223,7 @@ func TestLimiterFallback(t *testing.T) {
 	var fallen atomic.Int64
 	var nodes [3]*redis.Limiter
 	for i := range nodes {
-		nodes[i] = dial(t, s.URL(), redis.Options{Timeout: time.Second}).Limiter(redis.LimiterOptions{
+		nodes[i] = dial(t, s.URL(), redis.Options{}).Limiter(redis.LimiterOptions{
 			Local: memory.NewLimiter(0, nil), Nodes: func() int { return len(nodes) },
 			OnFallback: func(err error) {
 				if err == nil {
@@ -276,7 +276,7 @@ func TestLimiterFallback(t *testing.T) {
 func TestLimiterAlone(t *testing.T) {
 	t.Parallel()
 	s := testenv.StartRedis(t, "redis-server")
-	c := dial(t, s.URL(), redis.Options{Timeout: time.Second})
+	c := dial(t, s.URL(), redis.Options{})
 	l := c.Limiter(redis.LimiterOptions{})
 	limits := []gatehouse.Limit{{Name: "l", Count: 100, Period: time.Hour}}
 	s.Stop()

@@ -23,7 +23,7 @@ func TestNodeCutOffInATransaction(t *testing.T) {
 	t.Parallel()
 	url := testenv.Postgres(t)
 	proxy := testenv.NewProxy(t, hostOf(t, url))
-	all := houses(t, url, through(t, url, proxy.Addr())+"&idle_in_transaction_session_timeout=1000")
+	all := houses(t, url, through(t, url, proxy.Addr()))
 	held, release := make(chan struct{}), make(chan struct{})
 	proxy.Watch(func(block []byte) testenv.ProxyAct {
 		if !bytes.Contains(block, []byte("commit\x00")) {

@@ -22,6 +22,7 @@ const (
 	foreignKeyViolation  = "23503"
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
+	protocolViolation    = "08P01"
 )
 
 const (

@@ -78,6 +78,14 @@ type DB struct {
 // ErrUnsafe: the server's settings let it lose what it has acknowledged.
 var ErrUnsafe = errors.New("the server may lose acknowledged writes")
 
+// A node that is cut off in the middle of a transaction keeps its locks until the server
+// notices, which TCP alone does after hours. Nobody else could change anything in its tenant
+// meanwhile.
+const (
+	idleInTransaction = "idle_in_transaction_session_timeout"
+	longestPause      = "3s"
+)
+
 // feedConns is how many connections the notices have: for polls, acknowledgements and hints.
 const feedConns = 3
 
@@ -108,8 +116,21 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		// What was revoked may not be on a replica yet.
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	pool, feed := openPool(config, o.MaxConns), openPool(config, feedConns)
-	if err := prepare(ctx, pool, o); err != nil {
+	if config.RuntimeParams[idleInTransaction] == "" {
+		config.RuntimeParams[idleInTransaction] = longestPause
+	}
+	pool := openPool(config, o.MaxConns)
+	err = prepare(ctx, pool, o)
+	if code(err) == protocolViolation { // so PgBouncer answers to a parameter that it does not know
+		_ = pool.Close()
+		delete(config.RuntimeParams, idleInTransaction)
+		pool = openPool(config, o.MaxConns)
+		if err = prepare(ctx, pool, o); err == nil && o.Logger != nil {
+			o.Logger.WarnContext(ctx, "a node that is cut off can keep others from writing: the connection does not take "+idleInTransaction)
+		}
+	}
+	feed := openPool(config, feedConns)
+	if err != nil {
 		return nil, fmt.Errorf("open database: %w", errors.Join(err, pool.Close(), feed.Close()))
 	}
 	s := sqlstore.Sharing{Cache: o.Cache, Options: lease.Options{

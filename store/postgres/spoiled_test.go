@@ -29,8 +29,9 @@ type spoiler struct {
 	mu       sync.Mutex
 	inside   map[string]bool // the statements of transactions
 	outside  map[string]bool
-	spoiled  int // statements and commits
-	finished int // commits that were let through
+	loose    map[string]bool // those outside that write
+	spoiled  int             // statements and commits
+	finished int             // commits that were let through
 }
 
 const (
@@ -107,6 +108,11 @@ func (c *spoiledConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.T
 
 func (c *spoiledConn) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
 	c.s.note(text, c.inside)
+	if !c.inside {
+		c.s.mu.Lock()
+		c.s.loose[text] = true
+		c.s.mu.Unlock()
+	}
 	result, err := c.Conn.ExecContext(ctx, text, args)
 	if err == nil && c.turn() { // what was done is rolled back
 		err = c.s.spoil()
@@ -159,7 +165,7 @@ func (t *spoiledTx) Rollback() error {
 // relative of PostgreSQL has, or that keep others waiting.
 func TestSpoiledTransactions(t *testing.T) {
 	t.Parallel()
-	s := &spoiler{inside: map[string]bool{}, outside: map[string]bool{}}
+	s := &spoiler{inside: map[string]bool{}, outside: map[string]bool{}, loose: map[string]bool{}}
 	opened := func(t *testing.T) *sqlstore.DB {
 		url := testenv.Postgres(t)
 		db, err := Open(t.Context(), url, Options{}) // makes the tables
@@ -178,6 +184,9 @@ func TestSpoiledTransactions(t *testing.T) {
 	t.Logf("%d transactions, %d times spoiled; %d statements in them, %d outside", s.finished, s.spoiled, len(s.inside), len(s.outside))
 	if s.spoiled < 100 || len(s.inside) < 50 || len(s.outside) < 50 {
 		t.Error("the test tests nothing")
+	}
+	for text := range s.loose {
+		t.Errorf("%s: writes outside of a transaction; where its connection breaks, database/sql may run it twice", text)
 	}
 	refuse(t, slices.Collect(maps.Keys(s.outside)), banned)
 	refuse(t, slices.Collect(maps.Keys(s.inside)), append(bannedInside, banned...))

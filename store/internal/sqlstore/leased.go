@@ -26,10 +26,17 @@ type leased struct {
 	keeper *lease.Keeper
 	begun  time.Time
 	seed   maphash.Seed
-	hot    []atomic.Pointer[leasedRecord] // a power of two; one place for an id
+	hot    []leasedSlot // a power of two; one place for an id
 	rows   *compact.Cache
 
 	hits, misses atomic.Uint64
+}
+
+// leasedSlot is the place of one record. The hash spares a look at the record of another id,
+// which is far in memory; that it is the right one says the record.
+type leasedSlot struct {
+	hash atomic.Uint64
+	kept atomic.Pointer[leasedRecord]
 }
 
 // leasedRecord is a kept record. Neither it nor what it points to is changed.
@@ -72,7 +79,7 @@ func NewShared(ctx context.Context, e, feed Engine, s Sharing) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the nodes: %w", err)
 	}
-	db.leased = &leased{keeper: keeper, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]atomic.Pointer[leasedRecord], leasedHot), rows: compact.New(s.Cache)}
+	db.leased = &leased{keeper: keeper, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]leasedSlot, leasedHot), rows: compact.New(s.Cache)}
 	return db, nil
 }
 
@@ -94,9 +101,8 @@ func (db *DB) Sharing() (s lease.Status, hits, misses uint64) {
 // it was read (R1), and the lease is looked at after the look-up began (R2).
 func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.Record, error) {
 	stamp, now := l.keeper.Stamp(), time.Now()
-	slot := &l.hot[maphash.String(l.seed, keyID)&(leasedHot-1)]
 	if l.keeper.Leased(now) {
-		if kept := l.find(slot, keyID, now); kept != nil {
+		if kept := l.find(keyID, now); kept != nil {
 			l.hits.Add(1)
 			return &kept.record, nil
 		}
@@ -112,9 +118,11 @@ func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.R
 }
 
 // find returns what is kept of an id and holds.
-func (l *leased) find(slot *atomic.Pointer[leasedRecord], keyID string, now time.Time) *leasedRecord {
-	if kept := slot.Load(); kept != nil && kept.record.Key.ID == keyID {
-		if l.holds(kept, now) {
+func (l *leased) find(keyID string, now time.Time) *leasedRecord {
+	hash := maphash.String(l.seed, keyID)
+	slot := &l.hot[hash&(leasedHot-1)]
+	if slot.hash.Load() == hash {
+		if kept := slot.kept.Load(); kept != nil && kept.record.Key.ID == keyID && l.holds(kept, now) {
 			return kept
 		}
 	}
@@ -130,7 +138,8 @@ func (l *leased) find(slot *atomic.Pointer[leasedRecord], keyID string, now time
 	if recordOf(row, &kept.record) != nil || kept.record.Key.ID != keyID || !l.holds(kept, now) {
 		return nil
 	}
-	slot.Store(kept)
+	slot.kept.Store(kept)
+	slot.hash.Store(hash)
 	return kept
 }
 

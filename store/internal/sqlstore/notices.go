@@ -50,11 +50,11 @@ func (db *DB) commit(ctx context.Context, chain string, apply telling) error {
 	db.hot.changed()
 	if db.leased != nil {
 		db.leased.keeper.Own(notices)
-		if err == nil {
-			db.leased.keeper.Settle(notices)
-		}
 	}
 	db.bell.ring()
+	if db.leased != nil && err == nil {
+		db.leased.keeper.Settle(notices)
+	}
 	return err
 }
 

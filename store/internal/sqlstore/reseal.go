@@ -245,10 +245,18 @@ func (db *DB) RewrapWish(ctx context.Context) (kek string, err error) {
 // SetRewrapWish is the method of seal.Rows.
 func (db *DB) SetRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error {
 	return db.change(ctx, "set rewrap", e, func(ctx context.Context, tx Querier) error {
-		if _, err := exec(ctx, tx, dropRewrap); err != nil || kek == "" {
+		if _, err := exec(ctx, tx, dropRewrap); err != nil {
 			return err
 		}
 		_, err := exec(ctx, tx, insertRewrap, kek)
+		return err
+	})
+}
+
+// DropRewrapWish is the method of seal.Rows.
+func (db *DB) DropRewrapWish(ctx context.Context, kek string, e *gatehouse.Event) error {
+	return db.change(ctx, "drop rewrap", e, func(ctx context.Context, tx Querier) error {
+		_, err := exec(ctx, tx, dropRewrap+" WHERE kek = $1", kek)
 		return err
 	})
 }
