@@ -81,6 +81,12 @@ type Revocations struct {
 // end is what ended: of the kinds of the API, with its name.
 type end struct{ kind, id string }
 
+// Revocations reads who ended lately. To act on it, follow it: see FollowRevocations.
+func (c *Client) Revocations(ctx context.Context) (out api.Revocations, err error) {
+	err = c.read(ctx, "/v1/revocations", &out)
+	return out, err
+}
+
 // FollowRevocations begins to follow the list of revocations, until
 // [Revocations.Close]. The client's key needs the scope revocations:read and belongs to a
 // service account, or to an account with the role admin or superadmin.

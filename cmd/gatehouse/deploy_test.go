@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 // deployment is what the folder deploy tells people to run.
@@ -154,7 +155,8 @@ func known(t *testing.T, where, name string) {
 var (
 	variableName = regexp.MustCompile(`GATEHOUSE_[A-Z][A-Z_]*[A-Z]`)
 	settingName  = regexp.MustCompile("`((?:database|httpsig|barong|keyring|signing)\\.[a-z_]+)(?:=[^`]*)?`")
-	commandLine  = regexp.MustCompile(`(?m)(?:^|[ /` + "`" + `])gatehouse ([a-z][a-z -]*[a-z])`)
+	commandLine  = regexp.MustCompile(`(?m)(?:^#  +|: | /|\x60)gatehouse ([a-z][a-z -]*[a-z])`)
+	argument     = regexp.MustCompile(`(?m)^\s*(?:args|command): \[([a-z]+)\]`)
 	metricName   = regexp.MustCompile(`\bgatehouse_[a-z_]+[a-z]`)
 	imageName    = regexp.MustCompile(`(?m)^\s*(?:image:|FROM) +(\S+)`)
 )
@@ -163,7 +165,7 @@ var (
 func TestDeployNames(t *testing.T) {
 	t.Parallel()
 	metrics := metricNames(t)
-	bin := binary(t)
+	bin := testenv.Binary(t)
 	asked := map[string]bool{}
 	for _, file := range deployFiles {
 		text := deployText(t, file)
@@ -182,6 +184,9 @@ func TestDeployNames(t *testing.T) {
 			if image := m[1]; image != "scratch" && (!strings.Contains(image, ":") || strings.HasSuffix(image, ":latest")) {
 				t.Errorf("%s: the image %s has no version", file, image)
 			}
+		}
+		for _, m := range argument.FindAllStringSubmatch(text, -1) {
+			asked[m[1]] = true
 		}
 		for _, m := range commandLine.FindAllStringSubmatch(text, -1) {
 			words := strings.Fields(m[1])

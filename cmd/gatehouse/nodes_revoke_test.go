@@ -35,6 +35,10 @@ func TestNodesRevoke(t *testing.T) {
 		if sum.failed+sum.unanswered+sum.unknown > 0 {
 			t.Errorf("something failed though nothing was broken: %v", sum)
 		}
+		hits, misses := f.counted(t, "gatehouse_lookup_hits_total"), f.counted(t, "gatehouse_lookup_misses_total")
+		if t.Logf("%d look-ups from memory, %d from the database", hits, misses); hits < plainRevokes {
+			t.Error("nodes do not answer from memory: too little to tell")
+		}
 	})
 	few := sized(60, 1000)
 	for _, s := range []struct {
@@ -54,6 +58,7 @@ func TestNodesRevoke(t *testing.T) {
 	t.Run("revoked twice", func(t *testing.T) { f.storm(t, revokers, &load{least: few, twice: true}) })
 	t.Run("hints dropped", func(t *testing.T) {
 		for _, n := range f.nodes {
+			n.end(t)
 			n.again(t, "GATEHOUSE_DATABASE_HINTS=false")
 		}
 		f.storm(t, stormRevokers, &load{least: few})

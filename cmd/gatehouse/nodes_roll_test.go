@@ -11,7 +11,6 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -166,20 +165,10 @@ func TestNodesRolling(t *testing.T) {
 		lb.served.Load()+lb.failed.Load(), time.Since(begun).Round(time.Millisecond), len(f.nodes), lb.failed.Load(), lb.refused.Load())
 }
 
-// restart ends a node as an operator does, and starts it again.
+// restart ends a node and starts it again.
 func (lb *balancer) restart(t *testing.T, n *node, b *backend) {
 	t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-n.done:
-	case <-time.After(patience):
-		t.Fatal("the node does not end")
-	}
-	if n.err != nil {
-		t.Errorf("the node ended with %v", n.err)
-	}
+	n.end(t)
 	b.ops.Store(nil)
 	n.again(t)
 	b.ops.Store(&n.ops)

@@ -14,7 +14,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,6 +134,22 @@ func (n *node) again(t *testing.T, environ ...string) {
 	n.server = serve(t, n.dir, n.addr, append(n.cmd.Env, environ...)...)
 }
 
+// end ends the node as an operator does.
+func (n *node) end(t *testing.T) {
+	t.Helper()
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-n.done:
+	case <-time.After(patience):
+		t.Fatal("the node does not end")
+	}
+	if n.err != nil {
+		t.Errorf("the node ended with %v", n.err)
+	}
+}
+
 // enter takes a seat for a verification, where one is free.
 func (n *node) enter() bool {
 	select {
@@ -143,6 +161,25 @@ func (n *node) enter() bool {
 }
 
 func (n *node) leave() { <-n.seats }
+
+// counted adds up a counter of all nodes' metrics. One begins anew with its process.
+func (f *fleet) counted(t *testing.T, name string) (sum int) {
+	t.Helper()
+	for _, n := range f.nodes {
+		resp, err := http.Get(n.ops + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, ok := strings.Cut(body(t, resp), "\n"+name+" ")
+		line, _, _ := strings.Cut(rest, "\n")
+		value, err := strconv.ParseFloat(line, 64)
+		if !ok || err != nil {
+			t.Fatalf("node %s: no %s: %v", n.name, name, err)
+		}
+		sum += int(value)
+	}
+	return sum
+}
 
 // now is the time since the fleet began.
 func (f *fleet) now() int64 { return int64(time.Since(f.born)) }

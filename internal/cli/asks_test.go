@@ -54,6 +54,7 @@ var asks = map[string]string{
 	"service-account create build7 --owner a --role r --quota q=6/hour": `POST /v1/service-accounts {"name":"build7","owner":"a","role":"r","limits":[{"name":"q","count":6,"refill":"hour"}]}`,
 	"service-account list":                                              "GET /v1/service-accounts?limit=500",
 	"tenant create acme --text T":                                       `POST /v1/tenants {"name":"acme","text":"T"}`,
+	"revocations":                                                       "GET /v1/revocations",
 	"tenant list":                                                       "GET /v1/tenants",
 	"tenant show acme":                                                  "GET /v1/tenants/acme",
 	"tenant update acme --if-version 2 --state disabled --text=":        `PATCH /v1/tenants/acme If-Match:"2" {"text":"","state":"disabled"}`,

@@ -52,6 +52,7 @@ type commands struct {
 	Audit          auditCommand          `cmd:"" help:"Read and check the audit log."`
 	Usage          usageCommand          `cmd:"" help:"Show how often the tenant's keys were verified over time."`
 	Hygiene        hygieneCommand        `cmd:"" help:"List keys that want looking after."`
+	Revocations    revocationsCommand    `cmd:"" help:"List the keys, principals and tenants that ended lately, as services that check assertions follow it."`
 	SigningKey     signingKeyCommand     `cmd:"" help:"Manage the keys that assertions are signed with."`
 	Self           selfCommand           `cmd:"" help:"Say who the command line is to the server, or end the key it uses."`
 	Import         importCommand         `cmd:"" help:"Take over keys from another system."`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
@@ -33,7 +34,11 @@ func (c *keyRevoke) Run(e *env, cl *client.Client) error {
 		if err := c.confirm(e, "End the key "+printable(c.Kid)+"?"); err != nil {
 			return err
 		}
+		begin := time.Now()
 		k, err := cl.RevokeKey(e.ctx, c.Kid, c.Reason)
+		if err == nil {
+			_, _ = fmt.Fprintf(e.Err, "in force everywhere after %v\n", time.Since(begin).Round(time.Millisecond))
+		}
 		return e.key(k, err)
 	case c.owned():
 		if err := c.confirm(e, "End the keys of "+printable(c.Owner)+"?"); err != nil {

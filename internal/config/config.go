@@ -67,7 +67,7 @@ type Database struct {
 // OAuth is what can be set of the endpoints for OAuth-aware clients.
 type OAuth struct {
 	Audiences []string      `key:"oauth.audiences" default:"" help:"what tokens from /oauth2/token may be for, such as https://api.example.com; empty: the issuer, which is public_url"`
-	Lifetime  time.Duration `key:"oauth.lifetime" default:"1m" help:"life of these tokens, at least 1s; a revocation does not shorten it"`
+	Lifetime  time.Duration `key:"oauth.lifetime" default:"1m" help:"life of these tokens, at least 1s; a revocation ends it sooner where the service follows /v1/revocations"`
 	Scopes    []string      `key:"oauth.scopes" default:"" help:"scopes to list in the metadata for programs; empty: no list"`
 	Docs      string        `key:"oauth.docs" default:"" help:"URL of what developers should read; empty: none"`
 }

@@ -41,6 +41,9 @@ func (h *Handler) mount(public bool) http.Handler {
 		if public {
 			way = h.byCredential(&m.route, inner)
 		}
+		if m.Method != http.MethodGet {
+			way = timed(way)
+		}
 		routes = append(routes, gate.Route{Pattern: m.Method + " " + m.Path, MaxBody: m.MaxBody, Timeout: m.Timeout, Handler: h.plain(way)})
 	}
 	nowhere := func(w http.ResponseWriter, r *http.Request) { h.nowhere(mux, w, r) }
