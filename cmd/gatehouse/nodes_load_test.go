@@ -43,6 +43,7 @@ type load struct {
 	acked  atomic.Int64         // acknowledged revokes
 	calm   atomic.Bool          // steer has returned
 	away   atomic.Pointer[node] // a node that is slow now: hardly anybody revokes there
+	hasty  atomic.Pointer[node] // a node where nobody waits long for a revoke
 	loose  sync.WaitGroup       // verifications that nobody waits for
 	enough chan struct{}        // closed when the workers may go
 }
@@ -208,7 +209,11 @@ func (l *load) revoke(k *tracked) {
 		if n == l.away.Load() && mathrand.IntN(10) > 0 {
 			continue
 		}
-		if l.attempt(n, k, within, "") {
+		patient := within
+		if n == l.hasty.Load() {
+			patient = hangs / 2
+		}
+		if l.attempt(n, k, patient, "") {
 			return
 		}
 		<-time.After(betweenSlow)
@@ -256,6 +261,10 @@ func (l *load) attempt(n *node, k *tracked, within time.Duration, name string) b
 		l.t.Errorf("key %s: revoke: status %d, %s", k.kid, status, out.State)
 	}
 	k.add(o)
+	if o.out == unanswered && n == l.hasty.Load() {
+		later(hangs / 10) // the node sees that nobody waits any more
+		l.everywhere(k)   // and what it reads now is what it believes afterwards
+	}
 	if o.out != done {
 		return false
 	}

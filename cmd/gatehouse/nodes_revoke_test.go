@@ -49,6 +49,7 @@ func TestNodesRevoke(t *testing.T) {
 		{"a node cut off", (*load).cutNode},
 		{"a node frozen off", (*load).freezeNode},
 		{"a change frozen", (*load).freezeChange},
+		{"commits delayed", (*load).delayCommits},
 		{"fills delayed", (*load).delayFills},
 		{"database restarted", func(l *load) { l.restartDatabase(syscall.SIGINT) }},
 		{"database crashed", func(l *load) { l.restartDatabase(syscall.SIGQUIT) }},
@@ -206,6 +207,23 @@ func (l *load) freezeChange() {
 	}
 	l.t.Logf("the others needed %v for %d revokes", time.Since(begun).Round(time.Millisecond), l.acked.Load()-before)
 	l.away.Store(nil)
+}
+
+// delayCommits has a node's changes become durable after those who asked for them have gone,
+// and the node itself knows no longer what became of them.
+func (l *load) delayCommits() {
+	n := l.third()
+	l.hasty.Store(n)
+	n.proxy.Watch(func(block []byte) testenv.ProxyAct {
+		if bytes.Contains(bytes.ToLower(block), []byte("commit")) {
+			later(hangs/2 + mathrand.N(3*hangs/2))
+		}
+		return testenv.ProxyPass
+	})
+	l.reach(int(l.acked.Load()) + l.least/2)
+	n.proxy.Watch(nil)
+	l.hasty.Store(nil)
+	l.recovers(n)
 }
 
 // delayFills holds back what the database answers a node, now and then: a record that was

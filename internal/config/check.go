@@ -68,8 +68,8 @@ func (c *Config) check() error {
 		return errors.New("database_url: is no postgres:// URL")
 	case c.Database.Lease < 0 || c.Database.Lease > 5*time.Second || c.Database.Lease != 0 && c.Database.Lease < 100*time.Millisecond:
 		return errors.New("database.lease: is not between 100ms and 5s, and not 0")
-	case c.Database.CacheMB < 1 || c.Database.CacheMB > 1<<20:
-		return errors.New("database.cache_mb: is not between 1 and 1048576")
+	case c.Database.CacheMB < 1 || c.Database.CacheMB > 1_000_000:
+		return errors.New("database.cache_mb: is not between 1 and 1000000")
 	case c.Database.MaxConns < 2 || c.Database.MaxConns > 10_000:
 		return errors.New("database.max_conns: is not between 2 and 10000")
 	case c.RedisURL != "" && c.DatabaseURL == "":

@@ -20,7 +20,7 @@ type Config struct {
 	Listen         string         `key:"listen" default:"127.0.0.1:8080" help:"address of the API, the gate and the console"`
 	OpsListen      string         `key:"ops_listen" default:"127.0.0.1:8081" help:"address of /metrics, /livez and /readyz; empty: none"`
 	DatabaseURL    string         `key:"database_url" default:"" secret:"true" help:"postgres://… ; empty: SQLite in the data directory"`
-	RedisURL       string         `key:"redis_url" default:"" secret:"true" help:"redis://… of Valkey or Redis for nonces and limits; several hosts with commas; empty: the database keeps them"`
+	RedisURL       string         `key:"redis_url" default:"" secret:"true" help:"redis://… of Valkey or Redis for nonces and limits; further hosts as ?addr=HOST:PORT, of Sentinels with &master_set=NAME; empty: the database keeps them"`
 	Node           string         `key:"node" default:"" help:"name of this process among others, for people; empty: the host's name and the listen address"`
 	PublicURL      string         `key:"public_url" default:"" help:"where clients reach this server, such as https://keys.example.com; empty: http:// and the listen address"`
 	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"" help:"networks whose X-Forwarded-For and X-Forwarded-Proto are believed; empty: none"`

@@ -4,6 +4,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -88,5 +89,35 @@ func TestChangeIsEverywhereWhenItReturns(t *testing.T) {
 			}
 			t.Log(took)
 		})
+	}
+}
+
+// TestPurgedNotices purges notices whose clock seems far behind: those that a node may not have
+// read yet stay.
+func TestPurgedNotices(t *testing.T) {
+	t.Parallel()
+	url := testenv.Postgres(t)
+	for _, row := range []struct {
+		name  string
+		o     postgres.Options
+		prior string // a statement
+		want  int
+	}{
+		{"nobody polls", postgres.Options{}, "SELECT 1", 0},
+		{"fresh", postgres.Options{Lease: time.Second}, "SELECT 1", 1},
+		{"retired", postgres.Options{Lease: time.Second}, "UPDATE notices SET fresh = 0", 0},
+	} {
+		db := open(t, url, row.o)
+		tenant := gatehouse.Tenant{Name: row.name, TenantBrief: gatehouse.TenantBrief{State: gatehouse.TenantActive}, Version: 1}
+		if err := errors.Join(db.InsertTenant(t.Context(), &tenant, event(row.name)), db.UpdateTenant(t.Context(), &tenant, event(row.name))); err != nil {
+			t.Fatal(err)
+		}
+		raw(t, url, row.prior)
+		if err := db.PurgeExpired(t.Context(), time.Now().Add(2*gatehouse.KeepNotices)); err != nil {
+			t.Fatal(err)
+		}
+		if notices, err := db.Notices(t.Context(), row.name, time.Time{}); len(notices) != row.want || err != nil {
+			t.Errorf("%s: %d notices are left, %v", row.name, len(notices), err)
+		}
 	}
 }

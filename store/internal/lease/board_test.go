@@ -137,6 +137,13 @@ func (l *line) revoke(ctx context.Context, key string) ([]gatehouse.Notice, erro
 	return []gatehouse.Notice{n}, err
 }
 
+// commit is the step of revoke.
+func (t *tables) commit(key string, n gatehouse.Notice) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.revoked[key], t.notices[n.ID] = true, n
+}
+
 // isRevoked reads the record of a key.
 func (l *line) isRevoked(ctx context.Context, key string) (revoked bool, err error) {
 	err = l.step(ctx, func() { revoked = l.revoked[key] })
@@ -151,11 +158,18 @@ type air struct {
 	mu    sync.Mutex
 	heard map[chan string]bool
 	lose  float64
+	slow  time.Duration
+	ended int // hints that were given up on their way
 }
 
-func (a *air) Hint(_ context.Context, text string) error {
+func (a *air) Hint(ctx context.Context, text string) error {
+	err := pause(ctx, a.slow)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if err != nil {
+		a.ended++
+		return err
+	}
 	for c := range a.heard {
 		if rand.Float64() >= a.lose {
 			select {

@@ -116,6 +116,7 @@ type Keeper struct {
 
 	quick chan struct{} // a hint of notices came
 	acked chan struct{} // a hint of acknowledgements came, or somebody begins to wait
+	made  chan struct{} // this node made notices, and others are to be given a hint
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 
@@ -146,18 +147,18 @@ func Open(ctx context.Context, board Board, o Options) (*Keeper, error) {
 		}
 	}
 	k := &Keeper{
-		board: board, o: o, log: o.Logger, quick: make(chan struct{}, 1), acked: make(chan struct{}, 1),
+		board: board, o: o, log: o.Logger, quick: make(chan struct{}, 1), acked: make(chan struct{}, 1), made: make(chan struct{}, 1),
 		seen: map[string]time.Time{}, waiting: map[*waiter]struct{}{}, others: map[string]beatSeen{},
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	k.stop = stop
 	k.done.Go(func() { k.watchAcks(running) })
+	k.done.Go(func() { k.sayMade(running) })
 	if !k.listens() {
 		return k, nil
 	}
 	if err := errors.Join(k.register(ctx), k.poll(ctx)); err != nil {
-		stop()
-		return nil, err
+		return nil, errors.Join(err, k.Close()) // nobody is to wait for this node
 	}
 	k.done.Go(func() { k.run(running) })
 	if o.Hints != nil {

@@ -65,11 +65,13 @@ func (n *node) revoked(ctx context.Context, key string) (bool, error) {
 // revoke revokes a key, and returns when it is in force everywhere.
 func (n *node) revoke(ctx context.Context, key string) error {
 	notices, err := n.line.revoke(ctx, key)
-	n.Own(notices)
-	if err == nil {
-		n.Settle(notices)
+	if err != nil {
+		n.Doubt(notices)
+		return err
 	}
-	return err
+	n.Own(notices)
+	n.Settle(notices)
+	return nil
 }
 
 func mustBeRevoked(t *testing.T, what string, n *node, key string, want bool) {
@@ -119,6 +121,18 @@ func TestSettle(t *testing.T) {
 				t.Errorf("%d answers from what was kept", b.before.Load())
 			}
 		}},
+		{"hints that are slower than the changes", func(t *testing.T) {
+			h := hints()
+			h.slow = 50 * time.Millisecond
+			a := start(t, &line{tables: newTables()}, Options{Lease: time.Second, Hints: h})
+			for range 3 {
+				took(t, "a change", 0, 20*time.Millisecond, revoke(t, a, "k"))
+			}
+			<-time.After(time.Second)
+			if h.ended > 0 {
+				t.Errorf("%d hints were given up", h.ended)
+			}
+		}},
 		{"no hints", func(t *testing.T) {
 			tables := newTables()
 			a, b := start(t, &line{tables: tables}, Options{Lease: time.Second}), start(t, &line{tables: tables}, Options{Lease: time.Second})
@@ -138,9 +152,12 @@ func TestSettle(t *testing.T) {
 			if r, err := b.revoked(t.Context(), "k"); err == nil {
 				t.Errorf("cut off and without a lease it answers %v", r)
 			}
+			<-time.After(time.Second)
+			took(t, "a change when its lease has long run out", 0, 20*time.Millisecond, revoke(t, a, "l"))
 			cut.Store(false)
 			<-time.After(2 * time.Second)
 			mustBeRevoked(t, "after", b, "k", true)
+			mustBeRevoked(t, "after", b, "l", true)
 			if s := b.Status(); !s.Leased || s.Losses != 1 || len(s.Nodes) != 2 {
 				t.Errorf("the status is %+v", s)
 			}
@@ -155,6 +172,15 @@ func TestSettle(t *testing.T) {
 				t.Errorf("the nodes are %v", tables.nodes)
 			}
 		}},
+		{"a node that cannot begin", func(t *testing.T) {
+			tables, steps := newTables(), 0
+			a := start(t, &line{tables: tables}, Options{Lease: time.Second})
+			b := &line{tables: tables, cut: func() bool { steps++; return steps == 3 }} // registered, and then cut
+			if _, err := Open(t.Context(), b, Options{Lease: time.Second}); err == nil {
+				t.Error("it has begun")
+			}
+			took(t, "a change", 0, 20*time.Millisecond, revoke(t, a, "k"))
+		}},
 		{"a node that leaves", func(t *testing.T) {
 			tables := newTables()
 			a, b := start(t, &line{tables: tables}, Options{Lease: time.Second}), start(t, &line{tables: tables}, Options{Lease: time.Second})
@@ -164,6 +190,23 @@ func TestSettle(t *testing.T) {
 			}
 			took(t, "a change", 0, 20*time.Millisecond, revoke(t, a, "k"))
 			mustBeRevoked(t, "after", b, "k", true)
+		}},
+		{"a commit that comes after its error", func(t *testing.T) {
+			tables := newTables()
+			a, b := start(t, &line{tables: tables}, Options{Lease: time.Second}), start(t, &line{tables: tables}, Options{Lease: time.Second})
+			n := gatehouse.Notice{ID: newID(), Time: time.Now(), Kind: gatehouse.NoticeKey, Tenant: "t", Subject: "k"}
+			a.Doubt([]gatehouse.Notice{n})
+			mustBeRevoked(t, "before the commit", a, "k", false)
+			<-time.After(retireAfter - time.Second)
+			tables.commit("k", n)
+			<-time.After(3 * time.Second)
+			mustBeRevoked(t, "after the commit", a, "k", true)
+			mustBeRevoked(t, "elsewhere", b, "k", true)
+			tables.mu.Lock()
+			defer tables.mu.Unlock()
+			if len(tables.notices) != 1 {
+				t.Error("the notice is retired as if it had been there since the error")
+			}
 		}},
 		{"nothing can be read", func(t *testing.T) {
 			tables := newTables()

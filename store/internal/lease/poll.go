@@ -221,6 +221,21 @@ func (k *Keeper) hint(ctx context.Context, text string) {
 	}
 }
 
+// sayMade sends hints of this node's changes until ctx ends: one for all that are made while
+// another is on its way. No change ends it, which could cost a connection.
+func (k *Keeper) sayMade(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.made:
+		}
+		bounded, cancel := context.WithTimeout(ctx, time.Second)
+		k.hint(bounded, hintNotices)
+		cancel()
+	}
+}
+
 // listen hears hints until ctx ends.
 func (k *Keeper) listen(ctx context.Context) {
 	for ctx.Err() == nil {

@@ -20,9 +20,18 @@ type waiter struct {
 	read    chan struct{} // closed when the nodes were read for the first time
 }
 
-// Own applies notices of this node's own changes. It is called after the commit, whatever
-// became of it, and before anybody is told.
+// Own applies notices of this node's own changes. It is called after they were committed and
+// before anybody is told.
 func (k *Keeper) Own(notices []gatehouse.Notice) { k.apply(notices) }
+
+// Doubt is Own for notices of which nobody knows whether they were committed. They may be
+// later, and records that are read until then are of before: so they do not count as applied,
+// and are applied again when they are read.
+func (k *Keeper) Doubt(notices []gatehouse.Notice) {
+	for i := range notices {
+		k.Apply(&notices[i])
+	}
+}
 
 // Settle returns when the committed notices are in force on every node: each has
 // acknowledged them, or no lease of before can be in force any more (R4). It takes
@@ -35,9 +44,7 @@ func (k *Keeper) Settle(notices []gatehouse.Notice) {
 	k.mu.Lock()
 	k.waiting[w] = struct{}{}
 	k.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), Longest)
-	defer cancel()
-	go k.hint(ctx, hintNotices)
+	wake(k.made)
 	wake(k.acked)
 	waited := !k.wait(w)
 	k.mu.Lock()
@@ -124,11 +131,14 @@ func (k *Keeper) lookForAcks(ctx context.Context) error {
 	if len(waiting) == 0 {
 		return nil
 	}
+	asked := time.Now()
 	nodes, err := k.board.Nodes(ctx)
 	if err != nil {
 		return err
 	}
-	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.ID == k.id() || n.Lease == 0 })
+	k.mu.Lock()
+	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.ID == k.id() || n.Lease == 0 || k.lapsed(&n, asked) })
+	k.mu.Unlock()
 	applied := map[Ack]bool{}
 	if len(nodes) > 0 {
 		acks, err := k.board.Acks(ctx, ids)
@@ -145,6 +155,15 @@ func (k *Keeper) lookForAcks(ctx context.Context) error {
 		k.judge(w, nodes, applied)
 	}
 	return nil
+}
+
+// lapsed reports whether a node in a list that was asked for at a time cannot hold a lease
+// of before: this node has seen its beat stand still for so long. Every poll that gives a
+// lease moves the beat first, so none did in between, and a later one reads what was
+// committed. It is what R6 rests on.
+func (k *Keeper) lapsed(n *Node, asked time.Time) bool {
+	was, known := k.others[n.ID]
+	return known && was.beat == n.Beat && asked.Sub(was.since) >= horizon(n.Lease)
 }
 
 // judge ends the waiting of a change that all nodes have applied.

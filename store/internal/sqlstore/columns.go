@@ -98,11 +98,30 @@ func (c *columns) number() int64 {
 	if !c.inside {
 		return take[int64](c, "a number")
 	}
-	n, err := strconv.ParseInt(c.field(), 10, 64)
+	field := c.field()
+	if n, ok := digits(field); ok {
+		return n
+	}
+	n, err := strconv.ParseInt(field, 10, 64)
 	if err != nil {
 		c.spoil("is not a number")
 	}
 	return n
+}
+
+// digits reads a number of 1 to 18 digits. Most are such, and a look-up reads a dozen.
+func digits(s string) (n int64, ok bool) {
+	if len(s) == 0 || len(s) > 18 {
+		return 0, false
+	}
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(d)
+	}
+	return n, true
 }
 
 // flag reads 0 as false and 1 as true.

@@ -91,13 +91,18 @@ func (db *DB) record(ctx context.Context, keyID string) (rec *gatehouse.Record, 
 func recordOf(r Row, out *gatehouse.Record) error {
 	c := columnsOf(r)
 	c.open()
+	c.record(out)
+	c.materials(&out.Key)
+	return c.done()
+}
+
+// record reads the joined column of lookup, to its end.
+func (c *columns) record(out *gatehouse.Record) {
 	c.key(&out.Key)
 	c.principal(&out.Principal)
 	c.tenantBrief(&out.Tenant)
 	c.shut()
-	c.materials(&out.Key)
 	out.Principal.ID, out.Principal.Tenant = out.Key.Principal, out.Key.Tenant
-	return c.done()
 }
 
 // Principal implements [gatehouse.Store].

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -126,16 +127,13 @@ func (l *leased) find(keyID string, now time.Time) *leasedRecord {
 			return kept
 		}
 	}
-	packed, stamp, read, ok := l.rows.Get(make([]byte, 0, usualRow), uint64(Place(keyID)))
-	if !ok {
-		return nil
-	}
-	row, ok := unpackRow(packed)
+	var room [usualRow]byte
+	packed, stamp, read, ok := l.rows.Get(room[:0], uint64(Place(keyID)))
 	if !ok {
 		return nil
 	}
 	kept := &leasedRecord{stamp: stamp, read: time.Duration(read)}
-	if recordOf(row, &kept.record) != nil || kept.record.Key.ID != keyID || !l.holds(kept, now) {
+	if !unpackRow(packed, &kept.record) || kept.record.Key.ID != keyID || !l.holds(kept, now) {
 		return nil
 	}
 	slot.kept.Store(kept)
@@ -160,12 +158,16 @@ func packRow(row Row) []byte {
 	return append(append(out, text...), materials...)
 }
 
-// unpackRow is the inverse of packRow. The row has the bytes.
-func unpackRow(packed []byte) (Row, bool) {
+// unpackRow reads what packRow made, and reports whether it is a record.
+func unpackRow(packed []byte, rec *gatehouse.Record) bool {
 	length, n := binary.Uvarint(packed)
 	if n <= 0 || length > uint64(len(packed)-n) {
-		return nil, false
+		return false
 	}
 	end := n + int(length)
-	return Row{string(packed[n:end]), packed[end:len(packed):len(packed)]}, true
+	c := columns{fields: string(packed[n:end]), inside: true, more: true}
+	c.record(rec)
+	var err error
+	rec.Key.Materials, err = decodeMaterials(slices.Clone(packed[end:]))
+	return c.err == nil && err == nil
 }

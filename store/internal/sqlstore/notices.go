@@ -21,8 +21,9 @@ const (
 	listNotices = "SELECT " + noticeColumns + " FROM notices WHERE tenant = $1 AND at >= $2 " +
 		"UNION ALL SELECT " + noticeColumns + " FROM notices WHERE tenant = '' AND at >= $2 AND $1 <> '' ORDER BY 2, 1"
 
-	// An old one is fresh where no node polls.
-	purgeNotices = "DELETE FROM notices WHERE fresh IN (0, 1) AND at < $1"
+	// An old one is fresh where no node polls. Where one does, it may be of this moment, by a
+	// clock that is far behind.
+	purgeNotices = "DELETE FROM notices WHERE fresh IN (0, 1) AND at < $1 AND (fresh = 0 OR NOT EXISTS (SELECT 1 FROM nodes WHERE id > ''))"
 )
 
 // notice is one notice of a change that is being made. Its time is set when it is stored.
@@ -48,7 +49,11 @@ func (db *DB) commit(ctx context.Context, chain string, apply telling) error {
 		return err
 	}
 	db.hot.changed()
-	if db.leased != nil {
+	switch {
+	case db.leased == nil:
+	case err != nil:
+		db.leased.keeper.Doubt(notices)
+	default:
 		db.leased.keeper.Own(notices)
 	}
 	db.bell.ring()
