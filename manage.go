@@ -190,10 +190,13 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 	if _, ok := a.scheme(scheme); scheme != "" && !ok {
 		return 0, &InvalidError{Field: "scheme", Problem: "is unknown"}
 	}
-	keys, _, err := a.List(ctx, actor, KeyQuery{Principal: principal, States: []State{StateActive, StateDisabled}})
+	keys, _, err := a.List(ctx, actor, KeyQuery{Principal: principal})
 	if err != nil {
 		return 0, err
 	}
+	// What others have ended a moment ago is ended too when this returns.
+	ended := slices.Clone(keys)
+	keys = slices.DeleteFunc(keys, func(k Key) bool { return k.State == StateRevoked })
 	// With the actor's own key the rest could not be revoked any more.
 	slices.SortStableFunc(keys, func(a, b Key) int { return cmp.Compare(actor.own(&a), actor.own(&b)) })
 	revoked := 0
@@ -206,7 +209,11 @@ func (a *Authority) RevokeAll(ctx context.Context, actor Actor, principal, schem
 		}
 		revoked++
 	}
-	return revoked, nil
+	ids := make([]string, len(ended))
+	for i := range ended {
+		ids[i] = ended[i].ID
+	}
+	return revoked, InForce(ctx, a.store, actor.Tenant, ids...)
 }
 
 // own is 1 for the key that the actor is, else 0.
@@ -231,7 +238,7 @@ func (a *Authority) change(ctx context.Context, actor Actor, keyID, verb string,
 		}
 		changes := k.describe(&old)
 		if len(changes) == 0 {
-			return old, nil
+			return old, InForce(ctx, a.store, old.Tenant, old.ID)
 		}
 		k.Updated = a.clock.now()
 		err = a.store.UpdateKey(ctx, &k, NewEvent(actor, k.Updated, verb, k.ID, OutcomeSucceeded, append(changes, more...)...))

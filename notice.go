@@ -63,6 +63,24 @@ type NoticeStore interface {
 	Noticed() <-chan struct{}
 }
 
+// Settler is a [Store], or another, whose records several nodes keep. Who finds that a change
+// has nothing to do asks it before that is acknowledged: another may have made the change a
+// moment ago, and nodes may not know yet.
+type Settler interface {
+	// InForce returns when what was committed about subjects of a tenant before the call is in
+	// force on every node. Subjects are key ids; what was changed of accounts and tenants
+	// counts in any case. Errors wrap [ErrUnavailable].
+	InForce(ctx context.Context, tenant string, subjects ...string) error
+}
+
+// InForce asks a store that is a [Settler], and does nothing for another.
+func InForce(ctx context.Context, store any, tenant string, subjects ...string) error {
+	if s, ok := store.(Settler); ok {
+		return s.InForce(ctx, tenant, subjects...)
+	}
+	return nil
+}
+
 // KeepNotices is how long a store keeps notices at least.
 const KeepNotices = 2 * time.Hour
 

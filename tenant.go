@@ -150,7 +150,7 @@ func (ts *Tenants) Update(ctx context.Context, actor Actor, name string, p Tenan
 			return Tenant{}, ErrConflict
 		}
 		if len(changes) == 0 {
-			return old, nil
+			return old, InForce(ctx, ts.store, name)
 		}
 		t.Updated = ts.clock.now()
 		err = ts.store.UpdateTenant(ctx, &t, NewEvent(actor, t.Updated, "tenant.update", name, OutcomeSucceeded, changes...))

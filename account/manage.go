@@ -81,7 +81,7 @@ func (d *Directory) manage(ctx context.Context, actor gatehouse.Actor, verb, acc
 		return Effects{}, d.succeeded(actor, verb, a.ID, changes...), nil
 	})
 	if errors.Is(err, errUnchanged) {
-		return as, nil
+		return as, gatehouse.InForce(ctx, d.c.Store, as.Tenant)
 	}
 	return out, err
 }

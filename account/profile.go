@@ -164,7 +164,7 @@ func (d *Directory) SetState(ctx context.Context, actor gatehouse.Actor, account
 		return cascade(a.Kind, before, state), d.succeeded(actor, VerbAccountState, a.ID, change), nil
 	})
 	if errors.Is(err, errUnchanged) {
-		return nil
+		return gatehouse.InForce(ctx, d.c.Store, d.c.Tenant)
 	}
 	return err
 }

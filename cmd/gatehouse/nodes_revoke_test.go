@@ -106,7 +106,7 @@ func (l *load) another() *tracked {
 // reach waits until so many revokes are acknowledged.
 func (l *load) reach(count int) {
 	l.t.Helper()
-	eventually(l.t, "revokes are acknowledged", func() bool { return int(l.acked.Load()) >= count })
+	grows(l.t, "revokes are acknowledged", &l.acked, int64(count))
 }
 
 // later waits. The lease runs by the clock, so that what outlasts it has to as well.

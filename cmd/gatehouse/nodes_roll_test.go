@@ -154,11 +154,10 @@ func TestNodesRolling(t *testing.T) {
 		})
 	}
 	for i, n := range f.nodes {
-		before := lb.served.Load()
-		eventually(t, "requests", func() bool { return lb.served.Load() > before+int64(rollRequests/4) })
+		lb.serves(t, lb.served.Load()+int64(rollRequests/4))
 		lb.restart(t, n, lb.backends[i])
 	}
-	eventually(t, "the last requests", func() bool { return lb.served.Load() >= int64(rollRequests) })
+	lb.serves(t, int64(rollRequests))
 	close(enough)
 	work.Wait()
 	t.Logf("%d requests in %v while %d nodes were restarted, %d failed, %d connections refused",
@@ -173,6 +172,12 @@ func (lb *balancer) restart(t *testing.T, n *node, b *backend) {
 	n.again(t)
 	b.ops.Store(&n.ops)
 	lb.await(t, b)
+}
+
+// serves waits until so many requests are answered.
+func (lb *balancer) serves(t *testing.T, count int64) {
+	t.Helper()
+	grows(t, "requests are answered", &lb.served, count)
 }
 
 // await waits until the balancer takes backends for ready.

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -225,6 +226,14 @@ func (n *node) callOnce(ctx context.Context, path, name string, in, out any) (st
 		}
 	}
 	return resp.StatusCode
+}
+
+// grows waits until a counter has reached a value. It may take long, as long as it moves.
+func grows(t *testing.T, what string, counter *atomic.Int64, value int64) {
+	t.Helper()
+	for now := counter.Load(); now < value; now = counter.Load() {
+		eventually(t, what, func() bool { return counter.Load() > now })
+	}
 }
 
 // presents is a check of a request with a bearer token.

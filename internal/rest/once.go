@@ -171,6 +171,11 @@ func (h *Handler) repeat(w http.ResponseWriter, r *http.Request, rt *route, once
 		h.fail(w, r, errMismatch)
 		return
 	}
+	// The change may have been made a moment ago, by a call that never heard of it.
+	if err := gatehouse.InForce(r.Context(), h.c.Receipts, receipt.Tenant, receipt.Subject); err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	if receipt.Status == 0 {
 		if err := h.rebuild(r.Context(), rt, receipt); err != nil {
 			h.fail(w, r, err)

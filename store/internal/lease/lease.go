@@ -124,6 +124,7 @@ type Keeper struct {
 	seen    map[string]time.Time // notices that were applied, and when they were first seen
 	latest  time.Time            // time of the latest notice seen, by the clock of its node
 	waiting map[*waiter]struct{}
+	own     []string            // notices that this node made, and has not acknowledged to others
 	others  map[string]beatSeen // by node
 	nodes   []Node
 }

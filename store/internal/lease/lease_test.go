@@ -162,6 +162,32 @@ func TestSettle(t *testing.T) {
 				t.Errorf("the status is %+v", s)
 			}
 		}},
+		{"who finds a change made by another waits too", func(t *testing.T) {
+			tables := newTables()
+			var cut atomic.Bool
+			a, b := start(t, &line{tables: tables}, Options{Lease: time.Second}), start(t, &line{tables: tables}, Options{Lease: time.Second})
+			c := start(t, &line{tables: tables, cut: cut.Load}, Options{Lease: time.Second})
+			mustBeRevoked(t, "before", c, "k", false)
+			cut.Store(true)
+			inForce := func(key string) func() {
+				return func() {
+					if err := b.InForce(t.Context(), func(n *gatehouse.Notice) bool { return n.Subject == key }); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			var changing sync.WaitGroup
+			changing.Go(revoke(t, a, "k"))
+			<-time.After(100 * time.Millisecond)
+			took(t, "another key", 0, 20*time.Millisecond, inForce("l"))
+			took(t, "the same key", 900*time.Millisecond, 1300*time.Millisecond, inForce("k"))
+			if r, err := c.revoked(t.Context(), "k"); err == nil {
+				t.Errorf("then the node that is cut off answers %v", r)
+			}
+			changing.Wait()
+			took(t, "the same key later", 0, 20*time.Millisecond, inForce("k"))
+			cut.Store(false)
+		}},
 		{"a node that only makes changes", func(t *testing.T) {
 			tables := newTables()
 			a, b := start(t, &line{tables: tables}, Options{}), start(t, &line{tables: tables}, Options{Lease: time.Second})

@@ -230,8 +230,18 @@ func (k *Keeper) sayMade(ctx context.Context) {
 			return
 		case <-k.made:
 		}
+		k.mu.Lock()
+		own := k.own
+		k.own = nil
+		k.mu.Unlock()
 		bounded, cancel := context.WithTimeout(ctx, time.Second)
 		k.hint(bounded, hintNotices)
+		// For others who ask whether it is in force: this node does not wait for it.
+		if k.o.Lease > 0 && len(own) > 0 {
+			if err := k.board.Ack(bounded, k.id(), own); err != nil && ctx.Err() == nil {
+				k.log.Debug("own changes were not acknowledged", "error", err)
+			}
+		}
 		cancel()
 	}
 }

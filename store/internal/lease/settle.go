@@ -37,28 +37,76 @@ func (k *Keeper) Doubt(notices []gatehouse.Notice) {
 // acknowledged them, or no lease of before can be in force any more (R4). It takes
 // [Longest] and a little at most, whatever fails.
 func (k *Keeper) Settle(notices []gatehouse.Notice) {
-	w := &waiter{begun: time.Now(), longest: Longest, done: make(chan struct{}), read: make(chan struct{})}
-	for i := range notices {
-		w.notices = append(w.notices, notices[i].ID)
+	begin := time.Now()
+	ids := idsOf(notices)
+	k.mu.Lock()
+	k.own = append(k.own, ids...)
+	k.mu.Unlock()
+	wake(k.made)
+	waited := !k.settle(ids, begin)
+	if k.o.Settled != nil {
+		k.o.Settled(time.Since(begin), waited)
 	}
+}
+
+// InForce is Settle for notices that anybody committed before the call, of which relevant
+// tells. Retired ones are older than any lease.
+func (k *Keeper) InForce(ctx context.Context, relevant func(*gatehouse.Notice) bool) error {
+	fresh, err := k.board.Fresh(ctx, time.Time{}, mostFresh+1)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	if len(fresh) > mostFresh { // not all of them were read
+		k.settle([]string{""}, begun) // which nobody acknowledges
+		return nil
+	}
+	k.apply(fresh)
+	fresh = slices.DeleteFunc(fresh, func(n gatehouse.Notice) bool { return !relevant(&n) })
+	if len(fresh) == 0 {
+		return nil
+	}
+	// They were committed before this node first saw them.
+	first := time.Time{}
+	k.mu.Lock()
+	for i := range fresh {
+		if seen := k.seen[fresh[i].ID]; seen.After(first) {
+			first = seen
+		}
+	}
+	k.mu.Unlock()
+	k.settle(idsOf(fresh), first)
+	return nil
+}
+
+func idsOf(notices []gatehouse.Notice) []string {
+	ids := make([]string, len(notices))
+	for i := range notices {
+		ids[i] = notices[i].ID
+	}
+	return ids
+}
+
+// settle waits for notices that were committed before a time, and reports whether every
+// node has acknowledged them; otherwise no lease of before that time can be in force.
+func (k *Keeper) settle(notices []string, begun time.Time) bool {
+	w := &waiter{notices: notices, begun: begun, longest: Longest, done: make(chan struct{}), read: make(chan struct{})}
 	k.mu.Lock()
 	k.waiting[w] = struct{}{}
 	k.mu.Unlock()
-	wake(k.made)
 	wake(k.acked)
-	waited := !k.wait(w)
-	k.mu.Lock()
-	delete(k.waiting, w)
-	k.mu.Unlock()
-	if k.o.Settled != nil {
-		k.o.Settled(time.Since(w.begun), waited)
-	}
+	defer func() {
+		k.mu.Lock()
+		delete(k.waiting, w)
+		k.mu.Unlock()
+	}()
+	return k.wait(w)
 }
 
 // wait reports whether every node has acknowledged; otherwise all leases of before have run
 // out.
 func (k *Keeper) wait(w *waiter) bool {
-	t := time.NewTimer(horizon(Longest))
+	t := time.NewTimer(horizon(Longest) - time.Since(w.begun))
 	defer t.Stop()
 	select {
 	case <-w.done:

@@ -30,6 +30,7 @@ var (
 	_ gatehouse.AuditStore      = (*DB)(nil)
 	_ gatehouse.ChainStore      = (*DB)(nil)
 	_ gatehouse.NoticeStore     = (*DB)(nil)
+	_ gatehouse.Settler         = (*DB)(nil)
 	_ gatehouse.ReceiptStore    = (*DB)(nil)
 	_ gatehouse.DataKeyStore    = (*DB)(nil)
 	_ gatehouse.SigningKeyStore = (*DB)(nil)

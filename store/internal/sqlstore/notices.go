@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,17 @@ func (db *DB) insertNotices(ctx context.Context, tx Querier, notices []gatehouse
 		}
 	}
 	return nil
+}
+
+// InForce implements [gatehouse.Settler].
+func (db *DB) InForce(ctx context.Context, tenant string, subjects ...string) error {
+	if db.leased == nil {
+		return nil
+	}
+	err := db.leased.keeper.InForce(ctx, func(n *gatehouse.Notice) bool {
+		return (n.Tenant == tenant || n.Tenant == "") && (n.Kind != gatehouse.NoticeKey || slices.Contains(subjects, n.Subject))
+	})
+	return db.fail("wait for changes to be in force", err)
 }
 
 // Notices implements [gatehouse.NoticeStore].
