@@ -31,4 +31,6 @@ type Node struct {
 	Lease   int64     `json:"lease_ms" doc:"how long it answers from what it has read, in milliseconds; 0: never"`
 	Started time.Time `json:"started" doc:"by its own clock"`
 	Seen    time.Time `json:"seen" doc:"when it last looked for changes, by its own clock"`
+	Shares  string    `json:"shares" doc:"where it keeps nonces and limits: 'postgresql' or 'redis'"`
+	Silent  int64     `json:"silent_ms,omitempty" doc:"for how long nothing was heard of it, in milliseconds, where that is longer than its lease: it is dead, paused or cut off"`
 }

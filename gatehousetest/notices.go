@@ -23,6 +23,7 @@ type NoticeStores interface {
 func NoticeStore(t *testing.T, open func(t *testing.T) NoticeStores) {
 	runHouses(t, func(t *testing.T) AllStores { return open(t) }, []houseTest{
 		{"notices of changes", noticeChanges},
+		{"a notice for many service accounts", noticeServices},
 		{"no notice of what changed nothing", noticeNothing},
 		{"notices of a tenant", noticeTenants},
 		{"a notice wakes who waits", noticeWakes},
@@ -98,11 +99,35 @@ func noticeChanges(t *testing.T, h *house) {
 	at = h.mustNotice(t, "a signing key that is gone", at, gatehouse.Notice{Kind: gatehouse.NoticeSigning})
 
 	tenant := h.settle(t)
+	at = h.mustNotice(t, "a new tenant", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
 	tenant.State = gatehouse.TenantDisabled
 	e := h.event("tenant.update", tenant.Name)
 	e.Changes = []gatehouse.Change{{Field: "state", Before: "active", After: "disabled"}}
 	must(t, h.UpdateTenant(t.Context(), &tenant, e))
 	h.mustNotice(t, "a disabled tenant", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant, Ends: true})
+}
+
+// noticeServices changes an account with 200 service accounts, and one with more: these need
+// no notice each.
+func noticeServices(t *testing.T, h *house) {
+	a := h.account(t, nil)
+	want := []gatehouse.Notice{{Kind: gatehouse.NoticePrincipal, Subject: a.ID, Ends: true}}
+	add := func() {
+		s := h.account(t, func(s *account.Account) { s.Kind, s.Owner = gatehouse.PrincipalService, a.ID })
+		want = append(want, gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: s.ID, Ends: true})
+	}
+	for range 200 {
+		add()
+	}
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{DisableKeys: true}, h.event("account.update", a.ID)))
+	a.Version++
+	at := h.mustNotice(t, "200 service accounts", 0, want...)
+	add()
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{DisableKeys: true}, h.event("account.update", a.ID)))
+	a.Version++
+	at = h.mustNotice(t, "201 service accounts", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant, Ends: true})
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.update", a.ID)))
+	h.mustNotice(t, "another name for 201", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
 }
 
 func noticeNothing(t *testing.T, h *house) {

@@ -35,7 +35,7 @@ func (c *clusterStatus) Run(e *env, cl *client.Client) error {
 	}
 	if len(s.Nodes) > 0 {
 		_, _ = fmt.Fprintln(e.Out)
-		if err := table(e, s.Nodes, []string{"NODE", "NAME", "VERSION", "LEASE", "STARTED", "SEEN"}, nodeRow(s.Node)); err != nil {
+		if err := table(e, s.Nodes, []string{"NODE", "NAME", "VERSION", "LEASE", "STARTED", "STATE"}, nodeRow(s.Node)); err != nil {
 			return err
 		}
 	}
@@ -45,6 +45,13 @@ func (c *clusterStatus) Run(e *env, cl *client.Client) error {
 type namedPart struct {
 	name string
 	api.Part
+}
+
+func nodeState(n *api.Node) string {
+	if n.Silent > 0 {
+		return "silent for " + (time.Duration(n.Silent) * time.Millisecond).Round(100*time.Millisecond).String()
+	}
+	return "ok"
 }
 
 func partsOf(s *api.Cluster) []namedPart {
@@ -64,7 +71,7 @@ func nodeRow(me string) func(n *api.Node) []string {
 		if id == me {
 			id += " *"
 		}
-		return []string{id, n.Name, n.Version, (time.Duration(n.Lease) * time.Millisecond).String(), moment(&n.Started), moment(&n.Seen)}
+		return []string{id, n.Name, n.Version, (time.Duration(n.Lease) * time.Millisecond).String(), moment(&n.Started), nodeState(n)}
 	}
 }
 
@@ -73,6 +80,11 @@ func problem(s *api.Cluster) error {
 	for _, p := range partsOf(s) {
 		if !p.OK {
 			return fmt.Errorf("%s: %s", p.name, p.Problem)
+		}
+	}
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Silent > 0 {
+			return fmt.Errorf("node %s (%s) is %s", n.ID, n.Name, nodeState(n))
 		}
 	}
 	return nil

@@ -136,3 +136,17 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Zero is a duration where the help says what it means, and nowhere else.
+func TestZeroDurations(t *testing.T) {
+	t.Parallel()
+	for key, ok := range map[string]bool{
+		"database.lease": true, "signing.rotate_every": true, "shield.unused_lifetime": true, "shutdown_grace": false, "account.session_idle": false, "barong.nonce_window": false,
+	} {
+		for _, zero := range []string{"0", "0s"} {
+			if _, err := Load("", nil, map[string]string{key: zero}); (err == nil) != ok {
+				t.Errorf("%s = %s: %v", key, zero, err)
+			}
+		}
+	}
+}

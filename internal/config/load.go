@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,6 +91,9 @@ func EnvName(key string) string {
 	return EnvPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
+// zeroMeans finds in a help what the value 0 means. Other durations cannot be 0.
+var zeroMeans = regexp.MustCompile(`; 0: `)
+
 // put parses text into the field. Lists are separated by commas.
 func (s setting) put(text string) error {
 	switch p := s.value.Addr().Interface().(type) {
@@ -115,7 +119,7 @@ func (s setting) put(text string) error {
 		*p = f
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
-		if err != nil || d <= 0 {
+		if err != nil || d < 0 || d == 0 && !zeroMeans.MatchString(s.help) {
 			return errors.New("is no duration such as 30m")
 		}
 		*p = d

@@ -98,7 +98,7 @@ func (c *Console) explain(r *http.Request, err error) (int, string) {
 		return http.StatusUnprocessableEntity, strings.ToUpper(e.Field[:1]) + e.Field[1:] + ": " + e.Problem + "."
 	}
 	if errors.Is(err, account.ErrSpent) || errors.Is(err, gatehouse.ErrExists) {
-		return http.StatusConflict, "This link has been used or is too old. Restart the server for a new one, if there is no administrator yet."
+		return http.StatusConflict, "This link has been used or is too old, or a server that started later printed a newer one. Restart a server for a new one, if there is no administrator yet."
 	}
 	c.log.ErrorContext(r.Context(), "setup failed", "error", err)
 	if errors.Is(err, gatehouse.ErrUnavailable) {

@@ -10,7 +10,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,23 +48,22 @@ func (p *parts) nodeStatus() observe.NodeStatus {
 		return observe.NodeStatus{Nodes: 1, PollAge: -1}
 	}
 	s, hits, misses := db.Sharing()
-	return observe.NodeStatus{Nodes: len(s.Nodes), Leased: s.Leased, PollAge: s.PollAge, Losses: s.Losses, Hits: hits, Misses: misses}
+	s.Nodes = slices.DeleteFunc(s.Nodes, func(n postgres.Node) bool { return silence(&n) > 0 })
+	return observe.NodeStatus{Nodes: max(1, len(s.Nodes)), Leased: s.Leased, PollAge: s.PollAge, Losses: s.Losses, Hits: hits, Misses: misses}
 }
 
 // cluster tells how this process and its neighbours stand.
 func (p *parts) cluster(ctx context.Context) api.Cluster {
+	store, keyring, nonces := p.askAll(ctx)
 	out := api.Cluster{
-		Store: part("sqlite", p.ping(ctx)), Feed: api.Part{Kind: "none", OK: true},
+		Store: part("sqlite", store), Feed: api.Part{Kind: "none", OK: true},
 		Nonces: api.Part{Kind: p.shared.kind, OK: true}, Limits: api.Part{Kind: p.shared.kind, OK: true},
-		Keyring: part("file", p.openSomething(ctx)), Nodes: []api.Node{},
+		Keyring: part("file", keyring), Nodes: []api.Node{},
 	}
-	if p.shared.ping != nil {
-		err := p.shared.ping(ctx)
+	if err := nonces; err != nil {
 		out.Nonces, out.Limits = part(p.shared.kind, err), part(p.shared.kind, err)
-		if err != nil {
-			out.Nonces.Problem += "; requests that are signed with a nonce are refused"
-		}
-		if err != nil && p.shared.kind == "redis" {
+		out.Nonces.Problem += "; requests that are signed with a nonce are refused"
+		if p.shared.kind == "redis" {
 			out.Limits.Problem += "; each process admits its share of every limit"
 		}
 	}
@@ -73,9 +74,36 @@ func (p *parts) cluster(ctx context.Context) api.Cluster {
 	s, _, _ := db.Sharing()
 	out.Node, out.Store.Kind, out.Feed = s.ID, "postgresql", feed(s.Lease, s.Leased, s.PollAge)
 	for _, n := range s.Nodes {
-		out.Nodes = append(out.Nodes, api.Node{ID: n.ID, Name: n.Name, Version: n.Version, Lease: n.Lease.Milliseconds(), Started: n.Started, Seen: n.Seen})
+		out.Nodes = append(out.Nodes, api.Node{ID: n.ID, Name: n.Name, Version: n.Version, Shares: n.Shares, Lease: n.Lease.Milliseconds(), Started: n.Started, Seen: n.Seen, Silent: silence(&n)})
 	}
 	return out
+}
+
+// askAll asks everything that decisions rest on, side by side: what is slow must not make
+// another look ill.
+func (p *parts) askAll(ctx context.Context) (store, keyring, nonces error) {
+	ctx, cancel := context.WithTimeout(ctx, longestAsk)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { store = p.ping(ctx) })
+	wg.Go(func() { keyring = p.openSomething(ctx) })
+	if p.shared.ping != nil {
+		wg.Go(func() { nonces = p.shared.ping(ctx) })
+	}
+	wg.Wait()
+	return store, keyring, nonces
+}
+
+// longestAsk is how long a look at everything takes at most.
+const longestAsk = 2 * time.Second
+
+// silence is for how many milliseconds a node was not heard of, where that is longer than
+// its lease.
+func silence(n *postgres.Node) int64 {
+	if n.Silent <= max(n.Lease, time.Second)+n.Lease/4 {
+		return 0
+	}
+	return n.Silent.Milliseconds()
 }
 
 func part(kind string, err error) api.Part {
@@ -134,10 +162,10 @@ func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
 	say(w, status, strings.Join(lines, "\n"))
 }
 
-// purgeShared deletes what nonces and limits have left behind.
-func (p *process) purgeShared(ctx context.Context) {
-	if err := p.shared.purge(ctx); err != nil && ctx.Err() == nil {
-		p.log.Warn("nonces and limits not purged", "error", err)
+// tendShared looks after what keeps nonces and limits.
+func (p *process) tendShared(ctx context.Context) {
+	if err := p.shared.tend(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("what keeps nonces and limits does not answer", "error", err)
 	}
 }
 

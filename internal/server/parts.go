@@ -106,6 +106,10 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 		return nil, err
 	}
 	p.closers = append(p.closers, func() { _ = p.store.Close() })
+	// Before the keyring, which binds a new database to this directory.
+	if err := p.openShared(ctx, c, log); err != nil {
+		return nil, err
+	}
 	keyring, err := p.data.Keyring(ctx, p.store)
 	if err != nil {
 		return nil, err
@@ -142,10 +146,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 }
 
 func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Keyring, sealer *seal.Sealer, version string, log *slog.Logger) error {
-	err := p.openShared(ctx, c, log)
-	if err != nil {
-		return err
-	}
+	var err error
 	b := schemebarong.New(schemebarong.Options{Window: c.Barong.NonceWindow, Repeat: c.Barong.Replay == "window"})
 	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: p.shared.replay, Limiter: p.shared.limiter, Observer: p.watch(c)}
 	all, gateOnly := base, base

@@ -61,8 +61,8 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	go every(ctx, flushAttempts, p.flushAttempts)
 	go every(ctx, observe.UsageInterval, p.flushUsage)
 	go every(ctx, purgeUsage, p.purgeUsage)
-	if p.shared.purge != nil {
-		go every(ctx, time.Second, p.purgeShared)
+	if p.shared.tend != nil {
+		go every(ctx, time.Second, p.tendShared)
 	}
 	select {
 	case <-ctx.Done():

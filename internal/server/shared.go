@@ -25,7 +25,7 @@ type shared struct {
 	replay  gatehouse.ReplayCache
 	limiter gatehouse.Limiter
 	ping    func(context.Context) error // nil: it cannot be away
-	purge   func(context.Context) error // nil: it purges itself
+	tend    func(context.Context) error // every second: it purges what has ended, or sees that the memory was lost; nil: nothing
 }
 
 // ahead is how far ahead of now the signed time of a request may be, in any scheme.
@@ -71,7 +71,7 @@ func (p *parts) openState(ctx context.Context, c *config.Config, log *slog.Logge
 		return err
 	}
 	p.closers = append(p.closers, func() { _ = s.Close() })
-	p.shared = shared{kind: "postgresql", replay: s, limiter: s, ping: s.Ping, purge: s.Purge}
+	p.shared = shared{kind: "postgresql", replay: s, limiter: s, ping: s.Ping, tend: s.Purge}
 	return nil
 }
 
@@ -86,13 +86,15 @@ func (p *parts) openRedis(ctx context.Context, c *config.Config, log *slog.Logge
 		return fmt.Errorf("redis_url: %w", err)
 	}
 	p.closers = append(p.closers, r.Close)
+	replay := r.Replay(redis.ReplayOptions{MaxWindow: datadir.MaxWindow, MaxAhead: ahead(c)})
 	p.shared = shared{
 		kind:   "redis",
-		replay: r.Replay(redis.ReplayOptions{MaxWindow: datadir.MaxWindow, MaxAhead: ahead(c)}),
+		replay: replay,
 		limiter: r.Limiter(redis.LimiterOptions{
 			Local: memory.NewLimiter(0, nil), Nodes: func() int { return max(1, p.nodeStatus().Nodes) }, OnFallback: p.metrics.Fallback(),
 		}),
 		ping: r.Ping,
+		tend: replay.Tend,
 	}
 	return nil
 }

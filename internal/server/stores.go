@@ -5,8 +5,12 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -46,16 +50,48 @@ func (p *parts) openStore(ctx context.Context, c *config.Config, version string,
 	}
 	o := postgres.Options{
 		MaxConns: c.Database.MaxConns, AllowUnsafe: c.Database.Unsafe, Lease: c.Database.Lease, Cache: c.Database.CacheMB << 20, NoHints: !c.Database.Hints,
-		Name: nodeName(c), Version: version, Logger: log, Heard: p.heard,
+		Name: nodeName(c), Version: version, Shares: shares(c), Logger: log, Heard: p.heard,
 		Settled: p.metrics.WatchNodes(p.nodeStatus),
 	}
 	db, err := postgres.Open(ctx, c.DatabaseURL, o)
+	if errors.Is(err, postgres.ErrUnsafe) {
+		return nil, fmt.Errorf("%w; database.allow_unsafe = true starts all the same", err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	p.nodes.db.Store(db)
+	if other := strangest(db, shares(c)); other != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("node %q keeps nonces and limits in %s, and this one would in %s: a request could be repeated; "+
+			"all nodes need the same redis_url, so stop those of the other kind first", other.Name, other.Shares, shares(c))
+	}
 	return db, nil
 }
+
+// shares says where nonces and limits are kept.
+func shares(c *config.Config) string {
+	if c.RedisURL != "" {
+		return "redis"
+	}
+	return "postgresql"
+}
+
+// strangest returns a node that runs, was there before this one, and keeps nonces and limits
+// elsewhere; nil: there is none.
+func strangest(db *postgres.DB, own string) *postgres.Node {
+	s, _, _ := db.Sharing()
+	me := slices.IndexFunc(s.Nodes, func(n postgres.Node) bool { return n.ID == s.ID })
+	for i := range max(me, 0) { // in the order in which they began
+		if n := &s.Nodes[i]; n.Shares != own && time.Since(n.Seen).Abs() < seenLately {
+			return n
+		}
+	}
+	return nil
+}
+
+// seenLately is how long ago a node that runs may have polled, by its own clock.
+const seenLately = 10 * time.Second
 
 // nodeName is what this process is called among others.
 func nodeName(c *config.Config) string {

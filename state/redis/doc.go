@@ -43,6 +43,10 @@
 // There are 256 buckets, each with a birth of its own, {gh:00} to {gh:ff}: a script touches
 // one slot of a cluster, and needs no other round trip to find the birth. When one bucket is
 // born all others are looked at, so that they do not refuse one after the other for days.
+// [Replay.Tend] looks at eight each second, so that a loss is seen without a claim: the floor
+// counts from the loss on, not from the first request after it. Every 32nd bucket is one of
+// them: of three primaries that share the slots evenly each is seen in every second, of ten in
+// four seconds.
 //
 //	{gh:7f}birth    run_id, 40 hex; master_replid, 40 hex; floor, µs since 1970
 //	{gh:7f}DIGEST   end of a pair, µs since 1970; expires Skew after it, and Skew more

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,11 +57,14 @@ type Replay struct {
 	skew      int64
 	latest    atomic.Int64 // the latest time the clock showed
 	touching  atomic.Bool  // a look at all buckets is under way
+	due       atomic.Bool  // one is wanted that did not begin yet, or failed
+	tended    atomic.Uint32
 }
 
 // Replay returns the cache of nonces in the server's memory and looks at all of it, which
 // takes some milliseconds, or a few timeouts where the server does not answer. On a server
-// that never served before every claim is refused for MaxAhead + Skew from then on. Options
+// that never served before every claim is refused for MaxAhead + Skew from then on. Who calls
+// [Replay.Tend] every second lets that time begin soon after a loss, not with a claim. Options
 // below zero or above a day are a bug of the caller, and a panic.
 func (c *Client) Replay(o ReplayOptions) *Replay {
 	if o.MaxWindow == 0 {
@@ -119,11 +121,8 @@ func (r *Replay) Claim(ctx context.Context, key, nonce string, signed, until tim
 	if err != nil {
 		return false, gatehouse.Unavailable("claim nonce", err)
 	}
-	if verdict == born && r.touching.CompareAndSwap(false, true) {
-		r.c.background(func(ctx context.Context) {
-			defer r.touching.Store(false)
-			r.touch(ctx)
-		})
+	if verdict == born {
+		r.touchSoon()
 	}
 	return verdict == granted, nil
 }
@@ -135,22 +134,6 @@ func (r *Replay) run(ctx context.Context, keys []string, now int64, more ...int6
 		args = append(args, strconv.FormatInt(n, 10))
 	}
 	return r.c.run(ctx, claimScript, keys, args).AsInt64()
-}
-
-// touch sees to the births of all buckets, as far as the server answers.
-func (r *Replay) touch(ctx context.Context) {
-	const workers = 8
-	var done sync.WaitGroup
-	for first := range workers {
-		done.Go(func() {
-			for i := first; i < len(buckets); i += workers {
-				if _, err := r.run(ctx, []string{buckets[i] + "birth"}, r.clock()); err != nil {
-					return // the next birth that a claim meets brings us back
-				}
-			}
-		})
-	}
-	done.Wait()
 }
 
 // clock is now. A step back of the clock must not bring back what has expired.

@@ -104,7 +104,7 @@ func TestPurgedNotices(t *testing.T) {
 		want  int
 	}{
 		{"nobody polls", postgres.Options{}, "SELECT 1", 0},
-		{"fresh", postgres.Options{Lease: time.Second}, "SELECT 1", 1},
+		{"fresh", postgres.Options{Lease: time.Second}, "SELECT 1", 2},
 		{"retired", postgres.Options{Lease: time.Second}, "UPDATE notices SET fresh = 0", 0},
 	} {
 		db := open(t, url, row.o)

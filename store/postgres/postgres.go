@@ -53,6 +53,7 @@ type Options struct {
 
 	Name    string       // of this node, for people
 	Version string       // of the program
+	Shares  string       // where this node keeps nonces and limits, which must be one place for all; shown to others
 	Logger  *slog.Logger // nil: silent
 
 	// Heard is called for notices of changes, once they are applied here; nil: nobody. It must
@@ -112,10 +113,8 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		o.MaxConns = max(8, 4*runtime.GOMAXPROCS(0))
 	}
 	o.MaxConns = max(2, o.MaxConns)
-	if config.ValidateConnect == nil {
-		// What was revoked may not be on a replica yet.
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
+	// Whatever the URL says: what was revoked may not be on a replica yet.
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	if config.RuntimeParams[idleInTransaction] == "" {
 		config.RuntimeParams[idleInTransaction] = longestPause
 	}
@@ -134,7 +133,7 @@ func Open(ctx context.Context, url string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", errors.Join(err, pool.Close(), feed.Close()))
 	}
 	s := sqlstore.Sharing{Cache: o.Cache, Options: lease.Options{
-		Name: o.Name, Version: o.Version, Lease: o.Lease, Logger: o.Logger, Heard: o.Heard, Settled: o.Settled,
+		Name: o.Name, Version: o.Version, Shares: o.Shares, Lease: o.Lease, Logger: o.Logger, Heard: o.Heard, Settled: o.Settled,
 	}}
 	if !o.NoHints {
 		s.Hints = &hints{config: config, pool: feed}

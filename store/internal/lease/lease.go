@@ -53,10 +53,13 @@ type Node struct {
 	ID      string // random, of one run of the process
 	Name    string // for people
 	Version string
+	Shares  string        // where it keeps what all nodes must keep in one place; nothing here looks at it
 	Lease   time.Duration // how long it answers from what it has read; zero: it never does
 	Started time.Time
 	Seen    time.Time // when it last polled, by its own clock
 	Beat    int64     // grows with every poll
+
+	Silent time.Duration // in a [Status]: for how long this node has seen its beat stand still
 }
 
 // Ack says that a node has applied a notice.
@@ -88,6 +91,7 @@ const (
 type Options struct {
 	Name    string
 	Version string
+	Shares  string
 	Lease   time.Duration // zero: no lease; [Longest] at most
 	Poll    time.Duration // zero: a quarter of the lease; without lease 250 ms
 	Hints   Hinter        // nil: none
@@ -190,7 +194,7 @@ func (k *Keeper) id() string {
 func (k *Keeper) register(ctx context.Context) error {
 	now, id := time.Now(), newID()
 	k.me.Store(&id)
-	return k.board.Register(ctx, &Node{ID: id, Name: k.o.Name, Version: k.o.Version, Lease: k.o.Lease, Started: now, Seen: now})
+	return k.board.Register(ctx, &Node{ID: id, Name: k.o.Name, Version: k.o.Version, Shares: k.o.Shares, Lease: k.o.Lease, Started: now, Seen: now})
 }
 
 // Leased reports whether what was read before may answer at now (R2). A machine that slept
@@ -242,5 +246,11 @@ func (k *Keeper) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.Nodes = append(s.Nodes, k.nodes...)
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		if was, known := k.others[n.ID]; known && was.beat == n.Beat {
+			n.Silent = now.Sub(was.since)
+		}
+	}
 	return s
 }

@@ -26,7 +26,7 @@ const (
 		"totp_version = $19, created = $20, updated = $21, limits = $22, version = version + 1 " +
 		"WHERE id = $1 AND tenant = $2 AND version = $23"
 
-	listServices = "SELECT id FROM accounts WHERE tenant = $1 AND owner = $2 AND owner <> ''"
+	listServices = "SELECT id FROM accounts WHERE tenant = $1 AND owner = $2 AND owner <> '' LIMIT $3"
 
 	hasAccount = "SELECT 1 FROM accounts WHERE tenant = $1 AND id = $2"
 
@@ -34,6 +34,9 @@ const (
 	useStep = "UPDATE accounts SET spent_version = $2, spent_step = $3 " +
 		"WHERE place = $4 AND id = $1 AND (spent_version < $2 OR (spent_version = $2 AND spent_step < $3))"
 )
+
+// mostServices is how many service accounts of one owner have notices of their own.
+const mostServices = 200
 
 // accountNames are the conditions on the second argument of getAccount. The parts
 // about empty names let the partial indexes be used.
@@ -130,15 +133,23 @@ func (db *DB) UpdateAccount(ctx context.Context, a *account.Account, also accoun
 		if err := copyOwner(ctx, tx, a.Tenant, a.ID); err != nil {
 			return nil, err
 		}
-		ends := e.Ends() || also.DisableKeys || also.ServiceState != ""
-		notices := notice(gatehouse.NoticePrincipal, a.Tenant, a.ID, ends)
-		err = tx.Query(ctx, listServices, []any{a.Tenant, a.ID}, func(r Row) error {
-			c := columnsOf(r)
-			notices = append(notices, notice(gatehouse.NoticePrincipal, a.Tenant, c.text(), ends)...)
-			return c.done()
-		})
-		return notices, err
+		return accountNotices(ctx, tx, a, e.Ends() || also.DisableKeys || also.ServiceState != "")
 	})
+}
+
+// accountNotices are those of an account and its service accounts. Where these are many, one
+// of the tenant stands for all: each would be a row to write, and one to read on every node.
+func accountNotices(ctx context.Context, tx Querier, a *account.Account, ends bool) ([]gatehouse.Notice, error) {
+	notices := notice(gatehouse.NoticePrincipal, a.Tenant, a.ID, ends)
+	err := tx.Query(ctx, listServices, []any{a.Tenant, a.ID, int64(mostServices + 1)}, func(r Row) error {
+		c := columnsOf(r)
+		notices = append(notices, notice(gatehouse.NoticePrincipal, a.Tenant, c.text(), ends)...)
+		return c.done()
+	})
+	if len(notices) > 1+mostServices {
+		notices = notice(gatehouse.NoticeTenant, a.Tenant, "", ends)
+	}
+	return notices, err
 }
 
 // UseStep implements [account.Store]. An account that is not there has no steps.

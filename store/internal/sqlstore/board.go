@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	insertNode = "INSERT INTO nodes (id, name, version, lease, started, seen, beat) VALUES ($1, $2, $3, $4, $5, $6, 0)"
+	insertNode = "INSERT INTO nodes (id, name, version, shares, lease, started, seen, beat) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)"
 
 	beatNode = "UPDATE nodes SET beat = beat + 1, seen = $2 WHERE id = $1"
 
-	listNodes = "SELECT id, name, version, lease, started, seen, beat FROM nodes ORDER BY started, id"
+	listNodes = "SELECT id, name, version, shares, lease, started, seen, beat FROM nodes ORDER BY started, id"
 
 	removeNode = "DELETE FROM nodes WHERE id = $1 AND (beat = $2 OR $2 < 0)"
 
@@ -46,7 +46,7 @@ func (b board) exec(ctx context.Context, text string, args ...any) (n int64, err
 }
 
 func (b board) Register(ctx context.Context, n *lease.Node) error {
-	_, err := b.exec(ctx, insertNode, n.ID, asText(n.Name), asText(n.Version), int64(n.Lease), micros(n.Started), micros(n.Seen))
+	_, err := b.exec(ctx, insertNode, n.ID, asText(n.Name), asText(n.Version), asText(n.Shares), int64(n.Lease), micros(n.Started), micros(n.Seen))
 	return err
 }
 
@@ -64,7 +64,7 @@ func (b board) Nodes(ctx context.Context) (nodes []lease.Node, err error) {
 	err = b.engine.Query(ctx, listNodes, nil, func(r Row) error {
 		c := columnsOf(r)
 		nodes = append(nodes, lease.Node{
-			ID: c.text(), Name: c.text(), Version: c.text(), Lease: time.Duration(c.number()),
+			ID: c.text(), Name: c.text(), Version: c.text(), Shares: c.text(), Lease: time.Duration(c.number()),
 			Started: c.moment(), Seen: c.moment(), Beat: c.number(),
 		})
 		return c.done()

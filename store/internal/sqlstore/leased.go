@@ -21,8 +21,9 @@ import (
 // them while it holds a lease (docs/design/revocation.md). Only records that exist are kept.
 //
 // There are two tiers. The records that were asked for last are kept as they are handed
-// out. All others are kept as the rows that they were read from, in memory in which the
-// garbage collector has nothing to walk.
+// out, unless they are long: the memory for them has a bound. All others are kept as the
+// rows that they were read from, in memory in which the garbage collector has nothing to
+// walk.
 type leased struct {
 	keeper *lease.Keeper
 	begun  time.Time
@@ -48,8 +49,11 @@ type leasedRecord struct {
 }
 
 const (
-	leasedHot = 1 << 13
-	usualRow  = 512 // bytes; most rows are shorter
+	longestRead = 3 * time.Second // of one record
+
+	leasedHot  = 1 << 13
+	usualRow   = 512     // bytes; most rows are shorter
+	longestHot = 4 << 10 // bytes; the record of a longer row is not kept as it is handed out
 	// A kept record does not learn of uses. Where a key ends when it is not used, that
 	// matters within hotFor; else within keptFor.
 	keptFor = time.Minute
@@ -109,6 +113,9 @@ func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.R
 		}
 	}
 	l.misses.Add(1)
+	// A database that does not answer must not hold requests for long: they queue up.
+	ctx, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
 	rec, row, err := db.record(ctx, keyID)
 	if err != nil {
 		return nil, err
@@ -136,8 +143,10 @@ func (l *leased) find(keyID string, now time.Time) *leasedRecord {
 	if !unpackRow(packed, &kept.record) || kept.record.Key.ID != keyID || !l.holds(kept, now) {
 		return nil
 	}
-	slot.kept.Store(kept)
-	slot.hash.Store(hash)
+	if len(packed) <= longestHot {
+		slot.kept.Store(kept)
+		slot.hash.Store(hash)
+	}
 	return kept
 }
 

@@ -25,6 +25,11 @@ const (
 	// An old one is fresh where no node polls. Where one does, it may be of this moment, by a
 	// clock that is far behind.
 	purgeNotices = "DELETE FROM notices WHERE fresh IN (0, 1) AND at < $1 AND (fresh = 0 OR NOT EXISTS (SELECT 1 FROM nodes WHERE id > ''))"
+
+	// Acknowledgements that came after their notice was retired. Who acknowledges has read the
+	// notice, so whoever sees the one sees the other.
+	purgeAcks = "DELETE FROM acks WHERE (notice, node) IN (SELECT a.notice, a.node FROM acks a " +
+		"WHERE NOT EXISTS (SELECT 1 FROM notices n WHERE n.id = a.notice) ORDER BY a.notice, a.node LIMIT $1)"
 )
 
 // notice is one notice of a change that is being made. Its time is set when it is stored.
@@ -71,6 +76,24 @@ func (db *DB) insertNotices(ctx context.Context, tx Querier, notices []gatehouse
 		n.Time = asStored(now)
 		if _, err := exec(ctx, tx, insertNotice, n.ID, micros(n.Time), n.Tenant, n.Kind.String(), n.Subject, flag(n.Ends), flag(db.leased != nil)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// purgeAcks deletes acknowledgements of notices that are gone, some thousands at most. A
+// serializable transaction that reads all notices would be in the way of every change.
+func (db *DB) purgeAcks(ctx context.Context) error {
+	if db.leased == nil {
+		return nil
+	}
+	for range purgeWrites {
+		n, err := board{db.engine}.exec(ctx, purgeAcks, int64(purgeRows))
+		if err != nil {
+			return db.fail("purge acknowledgements", err)
+		}
+		if n < purgeRows {
+			break
 		}
 	}
 	return nil

@@ -103,7 +103,7 @@ func (db *DB) ListSessions(ctx context.Context, tenant, accountID string) ([]acc
 
 // PurgeExpired implements [account.SessionStore].
 func (db *DB) PurgeExpired(ctx context.Context, now time.Time) error {
-	return db.write(ctx, "purge expired", func(ctx context.Context, tx Querier) error {
+	err := db.write(ctx, "purge expired", func(ctx context.Context, tx Querier) error {
 		if _, err := exec(ctx, tx, purgeSessions, micros(now)); err != nil {
 			return err
 		}
@@ -113,6 +113,10 @@ func (db *DB) PurgeExpired(ctx context.Context, now time.Time) error {
 		_, err := exec(ctx, tx, purgeNotices, micros(now.Add(-gatehouse.KeepNotices)))
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return db.purgeAcks(ctx)
 }
 
 // InsertTicket implements [account.TicketStore]. gatehouse.ErrExists when its id is

@@ -59,15 +59,16 @@ func (db *DB) ListTenants(ctx context.Context) ([]gatehouse.Tenant, error) {
 	return tenants, nil
 }
 
-// InsertTenant implements [gatehouse.TenantStore].
+// InsertTenant implements [gatehouse.TenantStore]. Keys of the tenant may have been looked up
+// while it was not there.
 func (db *DB) InsertTenant(ctx context.Context, t *gatehouse.Tenant, e *gatehouse.Event) error {
 	args, err := tenantArgs(t)
 	if err != nil {
 		return db.fail("insert tenant", err)
 	}
-	return db.change(ctx, "insert tenant", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "insert tenant", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		_, err := exec(ctx, tx, insertTenant, args...)
-		return err
+		return notice(gatehouse.NoticeTenant, t.Name, "", false), err
 	})
 }
 
