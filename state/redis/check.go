@@ -63,11 +63,11 @@ func fields(info string) map[string]string {
 // recent reports whether the server is Redis 7, Valkey 7.2 or newer. Valkey calls itself
 // Redis 7.2 beside its own version.
 func recent(info map[string]string) bool {
-	major, minor := version(info["redis_version"])
 	if own, ok := info["valkey_version"]; ok {
-		major, minor = version(own)
+		major, minor := version(own)
 		return major > 7 || major == 7 && minor >= 2
 	}
+	major, _ := version(info["redis_version"])
 	return major >= 7
 }
 
