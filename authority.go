@@ -110,6 +110,15 @@ func (a *Authority) WantsBody(r *Request) bool {
 // the order of the configuration. The map is shared and must not be changed.
 func (a *Authority) Challenges() Header { return a.challenges }
 
+// SchemeNames are the names of the schemes, in the order of the configuration.
+func (a *Authority) SchemeNames() []string {
+	names := make([]string, len(a.schemes))
+	for i, s := range a.schemes {
+		names[i] = s.Name()
+	}
+	return names
+}
+
 const decoyPrefix = "decoy"
 
 // scheme finds a scheme by name.

@@ -105,6 +105,8 @@ type Decision struct {
 	Reason Reason
 	// Scheme is the name of the scheme whose credential was read; empty: none was.
 	Scheme string
+	// Signed reports whether that scheme signs: it is not shown the secret.
+	Signed bool
 	// Time is the instant the decision was made for, UTC.
 	Time time.Time
 	// Key and Principal are who is asking. They are nil until the proof held: before

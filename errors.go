@@ -6,6 +6,7 @@ package gatehouse
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors of the management verbs, compared with errors.Is.
@@ -33,6 +34,25 @@ type InvalidError struct {
 
 // Error implements error.
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Problem }
+
+// RetryError is the cause of an [ErrUnavailable] that passes by itself: a dependency cannot
+// answer now, and knows when it will. Errors that hold one are no reason for an alarm.
+type RetryError struct {
+	After   time.Duration // until it can answer; above zero
+	Problem string        // why it cannot, in words
+}
+
+// Error implements error.
+func (e *RetryError) Error() string { return fmt.Sprintf("%s; retry after %v", e.Problem, e.After) }
+
+// RetryAfter is how long until what failed with err can succeed, as its [*RetryError] says.
+// Zero: it is not known.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*RetryError](err); ok {
+		return max(e.After, 0)
+	}
+	return 0
+}
 
 // Unavailable wraps the failure of a dependency so that errors.Is finds both
 // [ErrUnavailable] and cause. what names the attempt, such as "look up key".

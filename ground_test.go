@@ -53,7 +53,7 @@ func TestZeroValuesDeny(t *testing.T) {
 	if k.usable(&Principal{}, TenantActive, time.Now()) == 0 {
 		t.Error("a key of the zero Principal is usable")
 	}
-	if k.permits(&Request{}, named("bearer")) == 0 {
+	if k.permits(&Request{}, &Principal{}, named("bearer")) == 0 {
 		t.Error("a key without schemes permits one")
 	}
 	if ParseState("nonsense") != StateInvalid || ParseActorKind("") != ActorInvalid || ParseOutcome("x") != OutcomeInvalid {

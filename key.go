@@ -146,17 +146,22 @@ func (k *Key) usable(p *Principal, t TenantState, now time.Time) Reason {
 	return 0
 }
 
-// permits is the key's answer to "may it do this": scheme, network, method and path,
-// scopes, in this order. Zero means yes.
-func (k *Key) permits(r *Request, s Scheme) Reason {
+// permits is the answer of a key and its principal to "may it do this": scheme, network,
+// method and path, role, scopes, in this order. Zero means yes.
+func (k *Key) permits(r *Request, p *Principal, s Scheme) Reason {
 	switch {
-	case !slices.Contains(k.Schemes, s.Name()) || k.Signed && !signs(s):
+	case !slices.Contains(k.Schemes, s.Name()) || (k.Signed || r.Signed) && !signs(s):
+		return ReasonSchemeNotAllowed
+	case len(r.Schemes) > 0 && !slices.Contains(r.Schemes, s.Name()):
 		return ReasonSchemeNotAllowed
 	case !k.reachableFrom(r.Peer):
 		return ReasonNetworkNotAllowed
 	}
 	if reason := k.route(r); reason != 0 {
 		return reason
+	}
+	if len(r.Roles) > 0 && !slices.Contains(r.Roles, p.Role) {
+		return ReasonRouteNotAllowed
 	}
 	if !k.Scopes.Covers(r.Need) || !k.Scopes.Meets(r.NeedAny) {
 		return ReasonInsufficientScope

@@ -175,12 +175,32 @@ func only(s, others string) bool {
 
 // ReplayCache remembers nonces. Implementations pass gatehousetest.ReplayCache.
 //
-// What a cache cannot know it refuses: a nonce whose signed time may lie before the
-// cache's memory begins is not claimed.
+// What a cache cannot know it does not grant. After a loss of memory it has a floor, the
+// latest signed time that a forgotten claim can have had: what was signed at or before it is
+// not claimed.
 type ReplayCache interface {
 	// Claim takes (key, nonce) and reports whether it was free. signed is the time the
 	// nonce was signed for; the cache remembers the pair at least until the end. It
 	// succeeds at most once for a pair, whatever the concurrency and however often
 	// the process restarts. An error wraps ErrUnavailable; then nothing is claimed.
+	//
+	// While the clock has not passed the floor, a claim signed at or before it is an error
+	// that wraps a *RetryError as well: nobody can know whether it is the first, and a
+	// fresher one cannot exist yet. When the clock has passed the floor such a claim is
+	// refused: who signs again succeeds.
 	Claim(ctx context.Context, key, nonce string, signed, until time.Time) (bool, error)
+}
+
+// BelowFloor is what a [ReplayCache] answers to a claim signed at or before its floor, beside
+// false. ahead is how far the floor is ahead of the clock. Nil: the clock has passed it. Else
+// the error wraps [ErrUnavailable] and a [*RetryError] of ahead, rounded up to milliseconds.
+func BelowFloor(ahead time.Duration) error {
+	if ahead < 0 {
+		return nil
+	}
+	after := max(ahead, 1)
+	if rest := after % time.Millisecond; rest > 0 {
+		after += time.Millisecond - rest
+	}
+	return Unavailable("claim nonce", &RetryError{After: after, Problem: "it is not known which nonces were used before"})
 }

@@ -19,15 +19,17 @@ const (
 	NoticePrincipal            // an account or a service account, and so all its keys; the subject is its id
 	NoticeTenant               // a tenant, and so all its keys; the subject is empty
 	NoticeSigning              // the keys that sign assertions; the subject is empty
+	NoticeRules                // the route rules of a tenant; the subject is empty
 	NoticeAll                  // anything of anybody; tenant and subject are empty
 )
 
 var noticeKindNames = [...]string{
-	NoticeInvalid: "invalid", NoticeKey: "key", NoticePrincipal: "principal", NoticeTenant: "tenant", NoticeSigning: "signing", NoticeAll: "all",
+	NoticeInvalid: "invalid", NoticeKey: "key", NoticePrincipal: "principal", NoticeTenant: "tenant", NoticeSigning: "signing", NoticeRules: "rules",
+	NoticeAll: "all",
 }
 
-// String returns "key", "principal", "tenant", "signing" or "all", and "invalid" for anything
-// else.
+// String returns "key", "principal", "tenant", "signing", "rules" or "all", and "invalid" for
+// anything else.
 func (k NoticeKind) String() string {
 	if int(k) < len(noticeKindNames) {
 		return noticeKindNames[k]

@@ -62,8 +62,11 @@ type Request struct {
 	Peer      netip.Addr // the client's address after trusted proxies; invalid: unknown
 	Header    Header     // the client's header fields
 	Body      Body
-	Tenant    string // keys of another tenant are unknown; empty: of any tenant
-	Cost      int64  // what it costs under limits and quotas; zero: 1
-	Need      Scopes // scopes the route demands, all of them; empty: any valid key will do
-	NeedAny   Scopes // scopes of which the route demands one; empty: no such demand
+	Tenant    string   // keys of another tenant are unknown; empty: of any tenant
+	Cost      int64    // what it costs under limits and quotas; zero: 1
+	Need      Scopes   // scopes the route demands, all of them; empty: any valid key will do
+	NeedAny   Scopes   // scopes of which the route demands one; empty: no such demand
+	Roles     []string // roles of which the principal must have one; empty: no such demand
+	Schemes   []string // names of the schemes that the route takes; empty: all
+	Signed    bool     // the route takes only schemes that sign: not those that are shown the secret
 }

@@ -169,6 +169,47 @@ func TestPublicKey(t *testing.T) {
 	}
 }
 
+// A route says by which schemes, and of which roles, requests may be.
+func TestRouteDemands(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, time.Now)
+	c := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer", "httpsig"}})
+	s := h.key(t, gatehouse.NewKey{Schemes: []string{"shield"}})
+	requests := map[string]func() *gatehouse.Request{
+		"bearer":  func() *gatehouse.Request { return token(c) },
+		"httpsig": func() *gatehouse.Request { return signed(t, c.Key.ID, macKey(t, c), time.Now(), []byte("x"), nil) },
+		"shield":  func() *gatehouse.Request { return shieldRequest(s, []byte("x")) },
+	}
+	role := h.owner.Role
+	for _, row := range []struct {
+		name    string
+		demand  func(r *gatehouse.Request)
+		refused map[string]gatehouse.Reason
+	}{
+		{"nothing", func(*gatehouse.Request) {}, nil},
+		{"signed", func(r *gatehouse.Request) { r.Signed = true }, map[string]gatehouse.Reason{"bearer": gatehouse.ReasonSchemeNotAllowed}},
+		{"one scheme", func(r *gatehouse.Request) { r.Schemes = []string{"httpsig"} }, map[string]gatehouse.Reason{"bearer": gatehouse.ReasonSchemeNotAllowed, "shield": gatehouse.ReasonSchemeNotAllowed}},
+		{"a scheme that shows the secret, signed", func(r *gatehouse.Request) { r.Schemes, r.Signed = []string{"bearer"}, true }, map[string]gatehouse.Reason{
+			"bearer": gatehouse.ReasonSchemeNotAllowed, "httpsig": gatehouse.ReasonSchemeNotAllowed, "shield": gatehouse.ReasonSchemeNotAllowed,
+		}},
+		{"a scheme that is none", func(r *gatehouse.Request) { r.Schemes = []string{""} }, map[string]gatehouse.Reason{
+			"bearer": gatehouse.ReasonSchemeNotAllowed, "httpsig": gatehouse.ReasonSchemeNotAllowed, "shield": gatehouse.ReasonSchemeNotAllowed,
+		}},
+		{"the owner's role", func(r *gatehouse.Request) { r.Roles = []string{"x", role} }, nil},
+		{"other roles", func(r *gatehouse.Request) { r.Roles = []string{role + "x", "x"} }, map[string]gatehouse.Reason{
+			"bearer": gatehouse.ReasonRouteNotAllowed, "httpsig": gatehouse.ReasonRouteNotAllowed, "shield": gatehouse.ReasonRouteNotAllowed,
+		}},
+	} {
+		for scheme, make := range requests {
+			r := make()
+			row.demand(r)
+			if d := h.verify(t, r); d.Reason != row.refused[scheme] || d.Granted != (d.Reason == 0) || d.Signed != (scheme != "bearer") {
+				t.Errorf("%s, %s: %+v", row.name, scheme, d)
+			}
+		}
+	}
+}
+
 func TestAnyScope(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, time.Now)

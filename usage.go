@@ -143,7 +143,13 @@ type RuleStore interface {
 	// Rules reads the rules of a tenant. None stored is no error.
 	Rules(ctx context.Context, tenant string) (RuleSet, error)
 
+	// RulesInForce is Rules for decisions. It may answer with what was read before, but
+	// never with rules that a PutRules which has returned, on any node, had replaced before
+	// the call.
+	RulesInForce(ctx context.Context, tenant string) (RuleSet, error)
+
 	// PutRules replaces the rules where the stored Version equals r.Version, zero for none,
-	// and stores them with Version+1. ErrConflict.
+	// and stores them with Version+1. They are in force on every node when it returns.
+	// ErrConflict.
 	PutRules(ctx context.Context, r *RuleSet, e *Event) error
 }

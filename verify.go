@@ -36,6 +36,7 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 		return d.deny(reason), nil
 	}
 	scheme := a.schemes[i]
+	d.Signed = signs(scheme)
 	rec, named, err := a.lookup(ctx, r.Tenant, cred.KeyID, i)
 	if err != nil {
 		return Decision{}, err
@@ -63,7 +64,7 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	if reason, err := a.claim(ctx, &rec.Key, &cred); reason != 0 || err != nil {
 		return d.stop(reason, err)
 	}
-	if reason := rec.Key.permits(r, scheme); reason != 0 {
+	if reason := rec.Key.permits(r, &rec.Principal, scheme); reason != 0 {
 		return d.deny(reason), nil
 	}
 	if d.Limit, err = a.take(ctx, rec, r.Cost); d.Limit.RetryAfter != 0 || err != nil {

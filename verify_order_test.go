@@ -50,11 +50,13 @@ var spoils = []spoil{
 	{reason: gatehouse.ReasonPrincipalInactive, owner: gatehouse.PrincipalBanned},
 	{reason: gatehouse.ReasonReplayed, claimed: true},
 	{reason: gatehouse.ReasonSchemeNotAllowed, key: func(k *gatehouse.Key, _ time.Time) { k.Schemes = []string{"bearer"} }},
+	{reason: gatehouse.ReasonSchemeNotAllowed, request: func(r *gatehouse.Request, _ gatehouse.Created) { r.Schemes = []string{"bearer", "httpsig"} }},
 	{reason: gatehouse.ReasonNetworkNotAllowed, key: func(k *gatehouse.Key, _ time.Time) {
 		k.Networks = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}
 	}},
 	{reason: gatehouse.ReasonRouteNotAllowed, key: func(k *gatehouse.Key, _ time.Time) { k.Methods = []string{"POST"} }},
 	{reason: gatehouse.ReasonAmbiguousPath, key: func(k *gatehouse.Key, _ time.Time) { k.Paths = []string{"/"} }, request: func(r *gatehouse.Request, _ gatehouse.Created) { r.Target = "/a//b" }},
+	{reason: gatehouse.ReasonRouteNotAllowed, request: func(r *gatehouse.Request, _ gatehouse.Created) { r.Roles = []string{"clerk", "nobody"} }},
 	{reason: gatehouse.ReasonInsufficientScope, request: func(r *gatehouse.Request, _ gatehouse.Created) { r.Need = gatehouse.Scopes{"admin"} }},
 	{reason: gatehouse.ReasonRateLimited, taken: true},
 }

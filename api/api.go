@@ -245,7 +245,10 @@ type Check struct {
 	AnyScope  []string            `json:"any_scope,omitempty" doc:"of these the route demands one" nullable:"false"`
 	Body      *[]byte             `json:"body,omitempty" doc:"the whole body; absent: it cannot be supplied"`
 	Cost      int64               `json:"cost,omitempty" doc:"under limits and quotas; absent: 1"`
-	Rules     bool                `json:"rules,omitempty" doc:"demand what the tenant's route rules demand of method and target, besides"`
+	Roles     []string            `json:"roles,omitempty" doc:"of these the principal has one" nullable:"false"`
+	Schemes   []string            `json:"schemes,omitempty" doc:"by one of these the key is presented" nullable:"false"`
+	Signed    bool                `json:"signed,omitempty" doc:"by a scheme that signs: not by one that shows the secret"`
+	Rules     bool                `json:"rules,omitempty" doc:"demand what the tenant's route rules demand of method, authority and target, besides"`
 }
 
 // Checks asks for several decisions.
@@ -264,6 +267,7 @@ type Decision struct {
 	Reason     string `json:"reason,omitempty" doc:"stable code of the denial"`
 	Status     int    `json:"status" doc:"HTTP status a gate answers with"`
 	Scheme     string `json:"scheme,omitempty"`
+	Signed     bool   `json:"signed,omitempty" doc:"the scheme signs: it is not shown the secret"`
 	Key        *Key   `json:"key,omitempty" doc:"absent until the proof held"`
 	Body       string `json:"body,omitempty" doc:"with a grant: 'verified', 'deferred' or 'unavailable'"`
 	Digest     string `json:"content_digest,omitempty" doc:"the proven field, to compare with a deferred body"`

@@ -43,14 +43,26 @@ type Rules struct {
 
 // Explain asks which rule is for a request.
 type Explain struct {
-	Method string `json:"method"`
-	Target string `json:"target" doc:"raw, with or without a query"`
+	Method    string `json:"method"`
+	Authority string `json:"authority,omitempty" doc:"the host that the client names; absent: rules with a host are not for it"`
+	Target    string `json:"target" doc:"raw, with or without a query"`
 }
 
 // Explained is the rule for a request.
 type Explained struct {
-	Outcome string   `json:"outcome" enum:"open,key,scopes,no_rule,ambiguous_path"`
-	Pattern string   `json:"pattern,omitempty" doc:"of the rule"`
-	All     []string `json:"all,omitempty" nullable:"false"`
-	Any     []string `json:"any,omitempty" nullable:"false"`
+	Outcome string      `json:"outcome" enum:"open,key,scopes,blocked,no_rule,ambiguous_path" doc:"'key': any, 'scopes': one that has them; nobody passes by the last three"`
+	Pattern string      `json:"pattern,omitempty" doc:"of the rule"`
+	All     []string    `json:"all,omitempty" nullable:"false"`
+	Any     []string    `json:"any,omitempty" nullable:"false"`
+	Roles   []string    `json:"roles,omitempty" nullable:"false"`
+	Schemes []string    `json:"schemes,omitempty" nullable:"false"`
+	Signed  bool        `json:"signed,omitempty"`
+	Cost    int64       `json:"cost,omitempty"`
+	Others  []OtherRule `json:"others,omitempty" nullable:"false" doc:"rules that come near, by pattern"`
+}
+
+// OtherRule is a rule that comes near a request, and is not for it.
+type OtherRule struct {
+	Pattern string `json:"pattern"`
+	Why     string `json:"why" doc:"for people"`
 }

@@ -177,6 +177,16 @@ func (e *Error) Error() string {
 	return text
 }
 
+// As lets [gatehouse.RetryAfter] find what the server said of a next attempt.
+func (e *Error) As(target any) bool {
+	again, ok := target.(**gatehouse.RetryError)
+	if !ok || e.after <= 0 {
+		return false
+	}
+	*again = &gatehouse.RetryError{After: e.after, Problem: e.Title}
+	return true
+}
+
 // request is one call: what is sent, and whether it may be sent again.
 type request struct {
 	method, path string

@@ -63,6 +63,8 @@ type JWT struct {
 	UID      string // whom it is about
 	Key      string // id of the key that it was made for; empty: a session
 	Tenant   string
+	Role     string // of whom it is about; empty: it does not say
+	Scheme   string // how the key was presented for it, such as "bearer" or "session"; empty: it does not say
 	Scopes   gatehouse.Scopes
 	Audience []string
 	ID       string
@@ -114,10 +116,11 @@ func (v *JWTVerifier) Verify(ctx context.Context, token string) (JWT, error) {
 // claims reads what was signed.
 func (v *JWTVerifier) claims(part string, now time.Time) (JWT, error) {
 	var c struct {
-		Iss, Sub, Jti, Scope, Tenant string
-		Client                       string `json:"client_id"`
-		Aud                          []string
-		Exp, Iat, Nbf                int64 // Unix seconds
+		Iss, Sub, Jti, Scope, Tenant, Role string
+		Client                             string `json:"client_id"`
+		Auth                               struct{ Scheme string }
+		Aud                                []string
+		Exp, Iat, Nbf                      int64 // Unix seconds
 	}
 	latest := now.Add(jwtLeeway).Unix()
 	if !segment(part, &c) || c.Iss != v.o.Issuer || c.Sub == "" || c.Jti == "" || c.Tenant == "" || !slices.Contains(c.Aud, v.o.Audience) ||
@@ -129,7 +132,7 @@ func (v *JWTVerifier) claims(part string, now time.Time) (JWT, error) {
 		return JWT{}, ErrInvalidJWT
 	}
 	return JWT{
-		UID: c.Sub, Key: c.Client, Tenant: c.Tenant, Scopes: scopes, Audience: c.Aud, ID: c.Jti,
+		UID: c.Sub, Key: c.Client, Tenant: c.Tenant, Role: c.Role, Scheme: c.Auth.Scheme, Scopes: scopes, Audience: c.Aud, ID: c.Jti,
 		Issued: time.Unix(c.Iat, 0).UTC(), Expires: time.Unix(c.Exp, 0).UTC(),
 	}, nil
 }

@@ -217,6 +217,45 @@ func TestVerifierWithJWTs(t *testing.T) {
 	want("a revoked JWT", 401, "key_revoked", "Authorization", "Bearer "+token)
 }
 
+// What a route demands and a JWT does not show is refused, and the server is not asked.
+func TestJWTDemands(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t)
+	c := remote(t, func(*http.Request) (*http.Response, error) {
+		t.Error("the server was asked")
+		return nil, errors.New("asked")
+	})
+	v := client.NewVerifier(c, client.VerifierOptions{JWT: s.verifier()})
+	presented := func(scheme string) map[string]any { return map[string]any{"auth": map[string]any{"scheme": scheme}} }
+	for _, row := range []struct {
+		name   string
+		claims map[string]any
+		demand gatehouse.Request
+		want   gatehouse.Reason // zero: granted
+	}{
+		{"nothing", nil, gatehouse.Request{}, 0},
+		{"a role, not shown", nil, gatehouse.Request{Roles: []string{"admin"}}, gatehouse.ReasonRouteNotAllowed},
+		{"no role, not shown", nil, gatehouse.Request{Roles: []string{""}}, gatehouse.ReasonRouteNotAllowed},
+		{"a role", map[string]any{"role": "clerk"}, gatehouse.Request{Roles: []string{"admin", "clerk"}}, 0},
+		{"another role", map[string]any{"role": "clerk"}, gatehouse.Request{Roles: []string{"admin"}}, gatehouse.ReasonRouteNotAllowed},
+		{"a scheme, not shown", nil, gatehouse.Request{Schemes: []string{"bearer"}}, gatehouse.ReasonSchemeNotAllowed},
+		{"a scheme", presented("bearer"), gatehouse.Request{Schemes: []string{"httpsig", "bearer"}}, 0},
+		{"another scheme", presented("bearer"), gatehouse.Request{Schemes: []string{"httpsig", "jwt"}}, gatehouse.ReasonSchemeNotAllowed},
+		{"signed, not shown", nil, gatehouse.Request{Signed: true}, gatehouse.ReasonSchemeNotAllowed},
+		{"signed", presented("httpsig"), gatehouse.Request{Signed: true}, 0},
+		{"not signed", presented("bearer"), gatehouse.Request{Signed: true}, gatehouse.ReasonSchemeNotAllowed},
+		{"signed in an unknown way", presented("sealed"), gatehouse.Request{Signed: true}, gatehouse.ReasonSchemeNotAllowed},
+		{"a session, signed", presented("session"), gatehouse.Request{Signed: true}, gatehouse.ReasonSchemeNotAllowed},
+		{"scopes", nil, gatehouse.Request{Need: gatehouse.Scopes{"else"}}, gatehouse.ReasonInsufficientScope},
+	} {
+		row.demand.Header = gatehouse.Header{"Authorization": {"Bearer " + s.sign(t, es256, row.claims)}}
+		d, err := v.Verify(t.Context(), &row.demand)
+		if err != nil || d.Reason != row.want || d.Granted != (row.want == 0) || d.Signed {
+			t.Errorf("%s: %+v, %v", row.name, d, err)
+		}
+	}
+}
+
 func FuzzJWT(f *testing.F) {
 	s := newSigner(f)
 	v := s.verifier()

@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,11 @@ func jwt(r *gatehouse.Request) string {
 	return token
 }
 
-// decide judges a request by its JWT. The error wraps gatehouse.ErrUnavailable.
+// signers are the schemes of which is known that they sign.
+var signers = []string{"barong", "httpsig", "shield"}
+
+// decide judges a request by its JWT. What a route demands and the JWT does not show is
+// refused: it shows by which scheme it was asked for, and seldom a role. The error wraps gatehouse.ErrUnavailable.
 func (v *JWTVerifier) decide(ctx context.Context, r *gatehouse.Request, token string) (gatehouse.Decision, error) {
 	d := gatehouse.Decision{Scheme: schemeJWT, Time: time.Now().UTC(), Body: gatehouse.BodyUnavailable}
 	j, err := v.Verify(ctx, token)
@@ -49,11 +54,21 @@ func (v *JWTVerifier) decide(ctx context.Context, r *gatehouse.Request, token st
 		return d, nil
 	}
 	d.Key = &gatehouse.Key{ID: j.Key, Tenant: j.Tenant, Principal: j.UID, Scopes: j.Scopes, State: gatehouse.StateActive, Expires: j.Expires}
-	d.Principal = &gatehouse.Principal{ID: j.UID, UID: j.UID, Tenant: j.Tenant, State: gatehouse.PrincipalActive}
-	if !j.Scopes.Covers(r.Need) || !j.Scopes.Meets(r.NeedAny) {
-		d.Reason = gatehouse.ReasonInsufficientScope
-		return d, nil
-	}
-	d.Granted = true
+	d.Principal = &gatehouse.Principal{ID: j.UID, UID: j.UID, Tenant: j.Tenant, Role: j.Role, State: gatehouse.PrincipalActive}
+	d.Reason = j.refuses(r)
+	d.Granted = d.Reason == 0
 	return d, nil
+}
+
+// refuses is why a valid JWT does not show what a request demands; zero: it does.
+func (j *JWT) refuses(r *gatehouse.Request) gatehouse.Reason {
+	switch {
+	case r.Signed && !slices.Contains(signers, j.Scheme), len(r.Schemes) > 0 && !slices.Contains(r.Schemes, j.Scheme):
+		return gatehouse.ReasonSchemeNotAllowed
+	case len(r.Roles) > 0 && (j.Role == "" || !slices.Contains(r.Roles, j.Role)):
+		return gatehouse.ReasonRouteNotAllowed
+	case !j.Scopes.Covers(r.Need) || !j.Scopes.Meets(r.NeedAny):
+		return gatehouse.ReasonInsufficientScope
+	}
+	return 0
 }

@@ -60,8 +60,8 @@ func (c *Client) SetRules(ctx context.Context, version int64, rules map[string]a
 }
 
 // ExplainRule says which rule is for a request.
-func (c *Client) ExplainRule(ctx context.Context, method, target string) (out api.Explained, err error) {
-	err = c.ask(ctx, "/v1/rules/explain", api.Explain{Method: method, Target: target}, &out)
+func (c *Client) ExplainRule(ctx context.Context, q api.Explain) (out api.Explained, err error) {
+	err = c.ask(ctx, "/v1/rules/explain", q, &out)
 	return out, err
 }
 

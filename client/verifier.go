@@ -40,8 +40,9 @@ type VerifierOptions struct {
 	Challenges gatehouse.Header
 	// JWT decides, without asking the server, about requests that show a JWT as their bearer
 	// token. It knows of the key its id, tenant, scopes and the JWT's end, and of the principal
-	// the uid; what else bounds the key was judged when the JWT was made. Nil: the server is
-	// asked about these too, and refuses them.
+	// the uid; what else bounds the key was judged when the JWT was made. What a route demands
+	// and the JWT does not show is refused. Nil: the server is asked about these too, and
+	// refuses them.
 	JWT *JWTVerifier
 }
 
@@ -107,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, r *gatehouse.Request) (gatehouse.
 func checkOf(r *gatehouse.Request) api.Check {
 	c := api.Check{
 		Method: r.Method, Scheme: r.Scheme, Authority: r.Authority, Target: r.Target, Headers: r.Header,
-		Scopes: r.Need.Strings(), AnyScope: r.NeedAny.Strings(), Cost: r.Cost,
+		Scopes: r.Need.Strings(), AnyScope: r.NeedAny.Strings(), Roles: r.Roles, Schemes: r.Schemes, Signed: r.Signed, Cost: r.Cost,
 	}
 	if r.Peer.IsValid() {
 		c.Peer = r.Peer.String()
@@ -131,7 +132,7 @@ func decisionOf(a *api.Decision, now time.Time) (gatehouse.Decision, error) {
 	}
 	body, known := bodies[a.Body]
 	d := gatehouse.Decision{
-		Scheme: a.Scheme, Time: now.UTC(), Body: body, Digest: a.Digest, RetryAfter: time.Duration(a.RetryAfter) * time.Millisecond,
+		Scheme: a.Scheme, Signed: a.Signed, Time: now.UTC(), Body: body, Digest: a.Digest, RetryAfter: time.Duration(a.RetryAfter) * time.Millisecond,
 		Deprecated: instant(a.Deprecated), Sunset: instant(a.Sunset),
 	}
 	if l := a.Limit; l != nil {

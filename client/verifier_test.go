@@ -67,6 +67,7 @@ func TestVerifierAnswers(t *testing.T) {
 				d.Deprecated, d.Sunset = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 			}),
 		},
+		"granted, signed":         {200, `{"granted":true,"status":200,"scheme":"httpsig","signed":true,` + key + `}`, "", edit(func(d *gatehouse.Decision) { d.Scheme, d.Signed = "httpsig", true })},
 		"denied before the proof": {200, `{"granted":false,"reason":"invalid_credential","status":401,"scheme":"bearer"}`, "", gatehouse.Decision{Reason: gatehouse.ReasonInvalidCredential, Scheme: "bearer"}},
 		"denied by a limit": {
 			200, `{"granted":false,"reason":"rate_limited","status":429,"scheme":"bearer","retry_after_ms":1500,"limit":{"name":"l","count":5,"remaining":0,"reset_s":7},` + key + `}`, "",
@@ -136,10 +137,12 @@ func TestVerifierAsks(t *testing.T) {
 			gatehouse.Request{
 				Method: "PoST", Scheme: "https", Authority: "a:1", Target: "/x?y=%2f", Peer: netip.MustParseAddr("::ffff:192.0.2.1"), Header: gatehouse.Header{"A": {"1", "2"}},
 				Body: gatehouse.Body{State: gatehouse.BodyPresent, Bytes: some}, Cost: 3, Need: gatehouse.Scopes{"a"}, NeedAny: gatehouse.Scopes{"b", "c"},
+				Roles: []string{"r"}, Schemes: []string{"s", "t"}, Signed: true,
 			},
 			api.Check{
 				Method: "PoST", Scheme: "https", Authority: "a:1", Target: "/x?y=%2f", Peer: "::ffff:192.0.2.1", Headers: map[string][]string{"A": {"1", "2"}},
 				Body: &some, Cost: 3, Scopes: []string{"a"}, AnyScope: []string{"b", "c"},
+				Roles: []string{"r"}, Schemes: []string{"s", "t"}, Signed: true,
 			},
 		},
 	} {

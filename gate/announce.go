@@ -33,7 +33,10 @@ func Announce(h http.Header, d *gatehouse.Decision) {
 	}
 }
 
-// seconds rounds up: who waits for less than was said is refused again.
+// Seconds rounds up, as Retry-After is written: who waits for less than was said is refused
+// again.
+func Seconds(d time.Duration) string { return seconds(d) }
+
 func seconds(d time.Duration) string { return strconv.FormatInt(RoundUp(d, time.Second), 10) }
 
 // RoundUp is how many units d is, a part of one counted as a whole.

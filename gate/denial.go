@@ -6,6 +6,7 @@ package gate
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -41,6 +42,22 @@ func unavailable(title string) *Denial {
 	return &Denial{Status: http.StatusServiceUnavailable, Code: "unavailable", Title: title, RetryAfter: time.Second}
 }
 
+// after lets the answer say when the dependency will be back that failed with err, where it
+// knows.
+func (d *Denial) after(err error) *Denial {
+	d.RetryAfter = max(d.RetryAfter, gatehouse.RetryAfter(err))
+	return d
+}
+
+// LogLevel is how loud a log says that a request failed with err: slog.LevelDebug where the
+// dependency knows when it will be back, since each request until then meets the same.
+func LogLevel(err error) slog.Level {
+	if gatehouse.RetryAfter(err) > 0 {
+		return slog.LevelDebug
+	}
+	return slog.LevelError
+}
+
 // because adds what the authority said, and what the rule demanded.
 func (d *Denial) because(said *gatehouse.Decision, rule Rule) *Denial {
 	d.Decision, d.RetryAfter = said, said.RetryAfter
@@ -60,7 +77,7 @@ func (d *Denial) because(said *gatehouse.Decision, rule Rule) *Denial {
 
 // refuse answers a request that does not pass.
 func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, d *Denial) {
-	d.Challenge = g.challenge(r, d)
+	d.Challenge = g.challenge(r.Header, d)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if d.RetryAfter > 0 {
@@ -75,9 +92,9 @@ func (g *Gate) refuse(w http.ResponseWriter, r *http.Request, d *Denial) {
 // challenge invites every scheme after a 401. Where the client presented a bearer token,
 // that scheme's challenge says what is wrong with it (RFC 6750 section 3), after a 403
 // for want of scopes too.
-func (g *Gate) challenge(r *http.Request, d *Denial) gatehouse.Header {
+func (g *Gate) challenge(h http.Header, d *Denial) gatehouse.Header {
 	failure := ""
-	if strings.HasPrefix(strings.ToLower(r.Header.Get("Authorization")), "bearer ") {
+	if strings.HasPrefix(strings.ToLower(h.Get("Authorization")), "bearer ") {
 		failure = `, error="invalid_token"`
 		if d.need != "" {
 			failure = `, error="insufficient_scope"`

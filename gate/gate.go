@@ -4,10 +4,12 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/textproto"
 	"reflect"
 	"strings"
 
@@ -23,7 +25,11 @@ type Verifier interface {
 
 // Options are what a [Gate] is made with. The zero value is usable.
 type Options struct {
-	Rules       Rules        // what Protect demands, by route; nil: any valid key
+	Rules       Rules        // what each route demands, for Protect and Judge; nil: any valid key
+	Book        Rulebook     // the same, where the rules can change; Rules is nil then
+	Tenant      string       // whose keys and rules count; empty: keys of any tenant, and Book is asked for ""
+	Tokens      Minter       // makes the JWT for the service; nil: there is none
+	TokenField  string       // field that carries it; empty or Authorization: as Bearer; else the JWT alone
 	Proxies     Proxies      // whose word on the client's address counts; zero: nobody's
 	MaxBody     int64        // bytes of a body that a proof covers; zero: 1 MiB
 	MaxBuffered int64        // bytes of such bodies in memory, of all requests together; one client has a quarter; zero: 64 MiB
@@ -53,7 +59,10 @@ const (
 // without one, unless a rule says that its route is open, such as "OPTIONS /".
 type Gate struct {
 	verifier Verifier
-	routes   *Routes // nil: there are no rules
+	book     Rulebook // nil: there are no rules
+	tenant   string
+	tokens   Minter
+	field    string // canonical, of the JWT
 	proxies  Proxies
 	maxBody  int64
 	buffers  *budget
@@ -65,7 +74,10 @@ type Gate struct {
 // New makes a gate. The errors are those of [Rules.Compile], or say that an option
 // cannot be used.
 func New(v Verifier, o Options) (*Gate, error) {
-	g := &Gate{verifier: v, proxies: o.Proxies, maxBody: o.MaxBody, strip: map[string]bool{}, deny: o.Denials, log: o.Log}
+	g := &Gate{
+		verifier: v, book: o.Book, tenant: o.Tenant, tokens: o.Tokens, field: textproto.CanonicalMIMEHeaderKey(cmp.Or(o.TokenField, headerAuthorization)),
+		proxies: o.Proxies, maxBody: o.MaxBody, strip: map[string]bool{}, deny: o.Denials, log: o.Log,
+	}
 	if g.maxBody == 0 {
 		g.maxBody = defaultMaxBody
 	}
@@ -88,8 +100,11 @@ func New(v Verifier, o Options) (*Gate, error) {
 	if o.Rules == nil {
 		return g, nil
 	}
-	var err error
-	g.routes, err = o.Rules.Compile()
+	if o.Book != nil {
+		return nil, errors.New("new gate: Rules and Book exclude each other")
+	}
+	routes, err := o.Rules.Compile()
+	g.book = fixed{routes}
 	return g, err
 }
 
@@ -98,32 +113,25 @@ func New(v Verifier, o Options) (*Gate, error) {
 // ambiguous_path. Without rules any valid key passes.
 func (g *Gate) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		rule := Rule{kind: ruleKey}
-		if g.routes != nil {
-			var denial *Denial
-			if rule, denial = g.route(r); denial != nil {
-				g.refuse(w, r, denial)
-				return
-			}
+		rule, denial := g.route(r)
+		if denial != nil {
+			g.refuse(w, r, denial)
+			return
 		}
 		g.serve(w, r, next, rule)
 	})
 }
 
 func (g *Gate) route(r *http.Request) (Rule, *Denial) {
+	if g.book == nil {
+		return AnyKey(), nil
+	}
 	// Other handlers may have changed the URL. What the client sent must be as plain as
 	// what the handler sees.
 	if _, ok := CanonicalPath(target(r)); !ok {
 		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
 	}
-	rule, found, ok := g.routes.Find(r.Method, r.URL.EscapedPath())
-	switch {
-	case !ok:
-		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
-	case !found:
-		return Rule{}, &Denial{Status: http.StatusForbidden, Code: "no_rule", Title: "No rule lets anyone in here"}
-	}
-	return rule, nil
+	return g.rule(r.Context(), r.Method, r.Host, cmp.Or(r.URL.EscapedPath(), "/")) // of http://host it is empty
 }
 
 // Require makes middleware that lets keys pass which have all the scopes; without any,
@@ -161,17 +169,17 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		return
 	}
 	if d := g.granted(r.Context()); d != nil {
-		if !rule.met(d.Key.Scopes) {
-			g.refuse(w, r, denialOf(gatehouse.ReasonInsufficientScope).because(d, rule))
+		if reason := rule.refuses(d); reason != 0 {
+			g.refuse(w, r, denialOf(reason).because(d, rule))
 			return
 		}
 		next.ServeHTTP(w, r)
 		return
 	}
 	q := gatehouse.Request{
-		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header),
-		Need: rule.need, NeedAny: rule.any, Cost: rule.Cost(),
+		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header), Tenant: g.tenant,
 	}
+	rule.Demand(&q)
 	body, denial := g.supply(r, &q)
 	defer body.release()
 	if denial != nil {
@@ -181,10 +189,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 	d, err := g.verifier.Verify(r.Context(), &q)
 	switch {
 	case err != nil:
-		if !errors.Is(r.Context().Err(), context.Canceled) { // else the client is gone
-			g.log.ErrorContext(r.Context(), "request not decided", "error", err)
-		}
-		g.refuse(w, r, unavailable("A part that is needed does not answer"))
+		g.refuse(w, r, g.unanswered(r.Context(), err))
 	case !d.Granted:
 		Announce(w.Header(), &d)
 		g.refuse(w, r, denialOf(d.Reason).because(&d, rule))

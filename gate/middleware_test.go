@@ -221,6 +221,24 @@ func TestFailedDependency(t *testing.T) {
 	}
 }
 
+// A dependency that knows when it will be back is worth waiting for so long.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{1: "1", time.Second: "1", 6001 * time.Millisecond: "7"} {
+		j := &judge{say: granted, err: gatehouse.BelowFloor(after)}
+		w := get(newGate(t, j, Options{Log: slog.New(slog.DiscardHandler)}).Protect(echo), "/", "Authorization", "Bearer sesame")
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != want {
+			t.Errorf("%v: %d after %q, want %s", after, w.Code, w.Header().Get("Retry-After"), want)
+		}
+		if got := LogLevel(j.err); got != slog.LevelDebug {
+			t.Errorf("the log is told as %v", got)
+		}
+	}
+	if got := LogLevel(gatehouse.Unavailable("x", nil)); got != slog.LevelError {
+		t.Errorf("the log is told as %v", got)
+	}
+}
+
 func TestQuestion(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{

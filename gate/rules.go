@@ -11,21 +11,29 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/seed14544106/gatehouse"
 )
 
-// Rules say what each route demands, by pattern as http.ServeMux takes it, without a
-// host: "GET /api/users/{id}". As there, the more specific pattern wins, and their order
-// does not matter. What no pattern matches is denied.
+// Rules say what each route demands, by pattern as http.ServeMux takes it, with or without a
+// host: "GET /api/users/{id}", "api.example.com/orders/". As there, the more specific pattern
+// wins, one with a host before one without, and their order does not matter. What no pattern
+// matches is denied.
+//
+// The host is the one that the client names. A service that answers under every name gets
+// rules without a host, or a client chooses among its rules.
 type Rules map[string]Rule
 
-// Rule is what a route demands; [All], [Any], [AnyKey] and [Open] make one. The zero
-// value is no rule, which is an error.
+// Rule is what a route demands; [All], [Any], [AnyKey], [Open] and [Block] make one. The
+// zero value is no rule, which is an error.
 type Rule struct {
 	kind      ruleKind
 	need, any gatehouse.Scopes
-	cost      int64 // zero: 1
+	roles     []string // of which the principal has one; empty: any
+	schemes   []string // by which the key is presented; empty: any
+	signed    bool     // only schemes that sign
+	cost      int64    // zero: 1
 }
 
 const maxCost = 1_000_000
@@ -37,6 +45,7 @@ const (
 	ruleScopes
 	ruleKey
 	ruleOpen
+	ruleBlock
 )
 
 // All demands a key that has all the scopes, at least one.
@@ -56,6 +65,27 @@ func AnyKey() Rule { return Rule{kind: ruleKey} }
 // Open demands nothing. Handlers then see a credential as it came, unchecked.
 func Open() Rule { return Rule{kind: ruleOpen} }
 
+// Block lets nobody pass: 403 route_not_allowed.
+func Block() Rule { return Rule{kind: ruleBlock} }
+
+// Roles returns the rule with roles of which the principal must have one.
+func (r Rule) Roles(roles ...string) Rule {
+	r.roles = roles
+	return r
+}
+
+// Schemes returns the rule with names of the schemes by which a key may be presented.
+func (r Rule) Schemes(names ...string) Rule {
+	r.schemes = names
+	return r
+}
+
+// SignedOnly returns the rule for schemes that sign: not those that are shown the secret.
+func (r Rule) SignedOnly() Rule {
+	r.signed = true
+	return r
+}
+
 // Costs returns the rule with what a request costs under limits and quotas; at least 1.
 func (r Rule) Costs(cost int64) Rule {
 	r.cost = cost
@@ -72,15 +102,50 @@ func (r Rule) Open() bool { return r.kind == ruleOpen }
 // as in [gatehouse.Request].
 func (r Rule) Need() (all, any gatehouse.Scopes) { return r.need, r.any }
 
+// Blocked reports whether the rule lets nobody pass.
+func (r Rule) Blocked() bool { return r.kind == ruleBlock }
+
+// None reports whether it is the zero value: there is no rule.
+func (r Rule) None() bool { return r.kind == ruleNone }
+
+// Demand writes into a request what the rule demands of it, in place of what it says.
+func (r Rule) Demand(q *gatehouse.Request) {
+	q.Need, q.NeedAny, q.Roles, q.Schemes, q.Signed, q.Cost = r.need, r.any, r.roles, r.schemes, r.signed, r.Cost()
+}
+
 // met reports whether a key's scopes suffice.
 func (r Rule) met(has gatehouse.Scopes) bool { return has.Covers(r.need) && has.Meets(r.any) }
+
+// refuses is why a request that was granted elsewhere does not meet the rule. Zero: it does.
+func (r Rule) refuses(d *gatehouse.Decision) gatehouse.Reason {
+	switch {
+	case r.kind == ruleBlock:
+		return gatehouse.ReasonRouteNotAllowed
+	case r.signed && !d.Signed, len(r.schemes) > 0 && !slices.Contains(r.schemes, d.Scheme):
+		return gatehouse.ReasonSchemeNotAllowed
+	case len(r.roles) > 0 && !slices.Contains(r.roles, d.Principal.Role):
+		return gatehouse.ReasonRouteNotAllowed
+	case !r.met(d.Key.Scopes):
+		return gatehouse.ReasonInsufficientScope
+	}
+	return 0
+}
 
 func (r Rule) check() error {
 	if r.kind == ruleNone || r.kind == ruleScopes && len(r.need)+len(r.any) == 0 {
 		return errors.New("demands nothing; say which scopes, or any key, or open")
 	}
-	if r.cost < 0 || r.cost > maxCost || r.cost != 0 && r.kind == ruleOpen {
-		return errors.New("a cost is 1 to 1,000,000, and of no open route")
+	more := len(r.roles)+len(r.schemes) > 0 || r.signed
+	if more && (r.kind == ruleOpen || r.kind == ruleBlock) {
+		return errors.New("roles, schemes and signed are of no open and no blocked route")
+	}
+	for _, words := range [][]string{r.roles, r.schemes} {
+		if slices.Contains(words, "") || slices.ContainsFunc(words, func(w string) bool { return strings.ContainsFunc(w, unicode.IsSpace) }) {
+			return errors.New("a role or a scheme is a word")
+		}
+	}
+	if r.cost < 0 || r.cost > maxCost || r.cost != 0 && (r.kind == ruleOpen || r.kind == ruleBlock) {
+		return errors.New("a cost is 1 to 1,000,000, and of no open and no blocked route")
 	}
 	for _, set := range []gatehouse.Scopes{r.need, r.any} {
 		if _, err := gatehouse.ParseScopes(set.Strings()); err != nil {
@@ -102,9 +167,9 @@ type entry struct {
 	rule Rule
 }
 
-// Compile makes routes of rules. A pattern that is none or has a host, two patterns of
-// which neither is more specific, and a rule that demands nothing are errors, which name
-// the pattern.
+// Compile makes routes of rules. A pattern that is none or whose host is none in lower case,
+// without a port, two patterns of which neither is more specific, and a rule that demands
+// nothing are errors, which name the pattern.
 func (rs Rules) Compile() (*Routes, error) {
 	patterns := slices.Sorted(maps.Keys(rs))
 	routes := newRoutes()
@@ -112,8 +177,8 @@ func (rs Rules) Compile() (*Routes, error) {
 		if err := rs[pattern].check(); err != nil {
 			return nil, fmt.Errorf("rule %q: %w", pattern, err)
 		}
-		if hasHost(pattern) || !newRoutes().add(pattern, rs[pattern]) {
-			return nil, fmt.Errorf("rule %q: the pattern is no method and path, such as GET /users/{id}", pattern)
+		if host := hostOf(pattern); host != canonicalHost(host) || !newRoutes().add(pattern, rs[pattern]) {
+			return nil, fmt.Errorf("rule %q: the pattern is no method and path, such as GET /users/{id}, with or without a host in lower case before the path", pattern)
 		}
 		if routes.add(pattern, rs[pattern]) {
 			continue
@@ -129,12 +194,6 @@ func (rs Rules) Compile() (*Routes, error) {
 
 func newRoutes() *Routes { return &Routes{mux: http.NewServeMux()} }
 
-// hasHost reports whether a pattern has a host: a client could name another one.
-func hasHost(pattern string) bool {
-	path := pattern[strings.IndexAny(pattern, " \t")+1:]
-	return !strings.HasPrefix(strings.TrimLeft(path, " \t"), "/")
-}
-
 // add registers a rule. The mux panics for a pattern it cannot take.
 func (rs *Routes) add(pattern string, rule Rule) (ok bool) {
 	defer func() { ok = recover() == nil }()
@@ -145,35 +204,47 @@ func (rs *Routes) add(pattern string, rule Rule) (ok bool) {
 	return true
 }
 
-// Find returns the rule for a method and a raw target in origin form. found is false
-// where no rule is for it. ok is false for a target that can be read in two ways: one
-// that [CanonicalPath] refuses, or one with a slash at the end of its path whose rule
-// would be another, or none, without it.
-func (rs *Routes) Find(method, target string) (rule Rule, found, ok bool) {
+// Find returns the rule for a method, the host that the client named, and a raw target in
+// origin form. found is false where no rule is for it. ok is false for a target that can be
+// read in two ways: one that [CanonicalPath] refuses, or one with a slash at the end of its
+// path whose rule would be another, or none, without it.
+func (rs *Routes) Find(method, authority, target string) (rule Rule, found, ok bool) {
+	rule, _, found, ok = rs.find(method, canonicalHost(authority), target)
+	return rule, found, ok
+}
+
+// FindPattern is [Routes.Find], and returns the pattern of the rule.
+func (rs *Routes) FindPattern(method, authority, target string) (rule Rule, pattern string, found, ok bool) {
+	return rs.find(method, canonicalHost(authority), target)
+}
+
+func (rs *Routes) find(method, host, target string) (rule Rule, pattern string, found, ok bool) {
 	raw, _, _ := strings.Cut(target, "?")
 	path, ok := CanonicalPath(raw)
 	if !ok {
-		return Rule{}, false, false
+		return Rule{}, "", false, false
 	}
-	plain := rs.match(method, path)
+	plain := rs.match(method, host, path)
 	if path == "/" {
-		return plain.rule, plain.known(), true
+		return plain.rule, plain.pattern, plain.known(), true
 	}
 	// The mux answers a path that is a pattern but for its last slash with a redirect
 	// there: the rule is that of the pattern. Where the path itself has a rule, but for
 	// another method, there may be a handler that runs without a redirect.
-	own := func(method string) bool { return rs.match(method, path).exact() }
-	if !plain.known() && !slices.ContainsFunc(rs.methods, own) {
-		plain = rs.match(method, path+"/")
+	own := func(method string) bool { return rs.match(method, host, path).exact() }
+	if !plain.known() {
+		if below := rs.match(method, host, path+"/"); below.known() && !slices.ContainsFunc(rs.methods, own) {
+			plain = below
+		}
 	}
 	if strings.HasSuffix(raw, "/") {
-		slashed := rs.match(method, path+"/")
+		slashed := rs.match(method, host, path+"/")
 		if slashed.known() && plain.pattern != slashed.pattern {
-			return Rule{}, false, false
+			return Rule{}, "", false, false
 		}
 		plain = slashed
 	}
-	return plain.rule, plain.known(), true
+	return plain.rule, plain.pattern, plain.known(), true
 }
 
 // match is a rule with its pattern.
@@ -189,8 +260,8 @@ func (m match) exact() bool {
 	return m.known() && !strings.HasSuffix(m.pattern, "/") && !strings.HasSuffix(m.pattern, "...}")
 }
 
-func (rs *Routes) match(method, path string) match {
-	h, pattern := rs.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
+func (rs *Routes) match(method, host, path string) match {
+	h, pattern := rs.mux.Handler(&http.Request{Method: method, Host: host, URL: &url.URL{Host: host, Path: path}})
 	e, ok := h.(entry)
 	if !ok {
 		return match{} // 404, 405, or a redirect

@@ -105,7 +105,7 @@ func TestNoRuleByASlash(t *testing.T) {
 		{"POST", "/y", "y"}, {"POST", "/y/", "y"}, {"POST", "/y/1", "y"}, {"GET", "/y", "b"}, {"PUT", "/y", "b"},
 		{"POST", "/z/y", "zy"}, {"GET", "/z/y", "z"}, {"GET", "/z/y/", "z"},
 	} {
-		rule, found, ok := routes.Find(row.method, row.target)
+		rule, found, ok := routes.Find(row.method, "", row.target)
 		got := strings.Join(rule.need.Strings(), " ")
 		switch {
 		case !ok:
@@ -129,7 +129,7 @@ func TestFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for target, want := range map[string]string{"/users": "x", "/users?a=/b/": "x", "/users?": "x", "/": "open", "/?/users": "open", "/other/?": "open", "/users/?": "-", "/users//": "-", "": "-"} {
-		rule, found, ok := routes.Find(http.MethodGet, target)
+		rule, found, ok := routes.Find(http.MethodGet, "", target)
 		got := "-"
 		if all, _ := rule.Need(); ok && found && rule.Open() {
 			got = "open"
@@ -172,7 +172,7 @@ func TestRulesThatCannotBe(t *testing.T) {
 		{Rules{"/a/{x}/b": ok, "/a/b/{y}": ok}, `rule "/a/{x}/b": conflicts with "/a/b/{y}"`},
 		{Rules{"GET /a/{x}": ok, "GET /a/{y}": ok}, `conflicts with`},
 		{Rules{"GET /x": ok, "GET /{": ok}, `rule "GET /{": the pattern is no method and path`},
-		{Rules{"": ok}, "no method and path"}, {Rules{"GET": ok}, "no method and path"}, {Rules{"host.test/": ok}, "no method and path"}, {Rules{"GET host.test/": ok}, "no method and path"},
+		{Rules{"": ok}, "no method and path"}, {Rules{"GET": ok}, "no method and path"}, {Rules{"Host.test/": ok}, "no method and path"}, {Rules{"GET host.test:80/": ok}, "no method and path"}, {Rules{"host.test./": ok}, "no method and path"},
 		{Rules{"GET /a//b": ok}, "no method and path"}, {Rules{"GET /a/../b": ok}, "no method and path"}, {Rules{"GE T /": ok}, "no method and path"},
 		{Rules{"/": Rule{}}, "demands nothing"}, {Rules{"/": All()}, "demands nothing"}, {Rules{"/": Any()}, "demands nothing"},
 		{Rules{"/": All("two words")}, "scopes"}, {Rules{"/": Any("")}, "scopes"},
@@ -202,13 +202,13 @@ func TestParseRules(t *testing.T) {
 		{map[string]any{"all": "x", "any": list}, Rule{kind: ruleScopes, need: gatehouse.Scopes{"x"}, any: gatehouse.Scopes{"a", "b"}}, ""},
 		{map[string]any{"open": true}, Open(), ""}, {map[string]any{"key": true}, AnyKey(), ""},
 		{map[string]any{"all": "a", "cost": int64(5)}, All("a").Costs(5), ""}, {map[string]any{"key": true, "cost": 5.0}, AnyKey().Costs(5), ""},
-		{map[string]any{"open": true, "cost": int64(5)}, Rule{}, "no open route"}, {map[string]any{"cost": int64(5)}, Rule{}, "demands nothing"},
-		{map[string]any{"key": true, "open": true, "cost": int64(5)}, Rule{}, "none of"}, {map[string]any{"all": "a", "key": true, "cost": int64(5)}, Rule{}, "none of"},
+		{map[string]any{"open": true, "cost": int64(5)}, Rule{}, "no open and no blocked route"}, {map[string]any{"cost": int64(5)}, Rule{}, "demands nothing"},
+		{map[string]any{"key": true, "open": true, "cost": int64(5)}, Rule{}, "a rule has one"}, {map[string]any{"all": "a", "key": true, "cost": int64(5)}, Rule{}, "a rule has one"},
 		{map[string]any{"all": "a", "cost": int64(0)}, Rule{}, "cost"}, {map[string]any{"all": "a", "cost": 1.5}, Rule{}, "cost"}, {map[string]any{"all": "a", "cost": "5"}, Rule{}, "cost"},
 		{"", Rule{}, "empty"}, {" ", Rule{}, "empty"}, {nil, Rule{}, "empty"}, {true, Rule{}, "empty"}, {7, Rule{}, "empty"}, {[]any{}, Rule{}, "empty"}, {[]any{"a", 1}, Rule{}, "something other"},
 		{[]any{"a b"}, Rule{}, "scopes"}, {map[string]any{}, Rule{}, "demands nothing"}, {map[string]any{"all": []any{}}, Rule{}, "empty"}, {map[string]any{"any": ""}, Rule{}, "empty"},
-		{map[string]any{"open": false}, Rule{}, "none of"}, {map[string]any{"open": "true"}, Rule{}, "none of"}, {map[string]any{"open": true, "all": "a"}, Rule{}, "none of"},
-		{map[string]any{"key": true, "open": true}, Rule{}, "none of"}, {map[string]any{"key": true, "all": "a"}, Rule{}, "none of"}, {map[string]any{"al": "a"}, Rule{}, "none of"}, {map[string]any{"all": map[string]any{}}, Rule{}, "empty"},
+		{map[string]any{"open": false}, Rule{}, "none of"}, {map[string]any{"open": "true"}, Rule{}, "none of"}, {map[string]any{"open": true, "all": "a"}, Rule{}, "a rule has one"},
+		{map[string]any{"key": true, "open": true}, Rule{}, "a rule has one"}, {map[string]any{"key": true, "all": "a"}, Rule{}, "a rule has one"}, {map[string]any{"al": "a"}, Rule{}, "none of"}, {map[string]any{"all": map[string]any{}}, Rule{}, "empty"},
 	} {
 		got, err := ParseRules(map[string]any{"GET /x": row.value})
 		if row.err != "" {
@@ -228,6 +228,7 @@ func TestParseRules(t *testing.T) {
 func FuzzParseRules(f *testing.F) {
 	f.Add("GET /api/users/{id}", "users-read")
 	f.Add("/", "open key *")
+	f.Add("GET a.test/", "signed")
 	f.Add("POST /a/{b...}", "")
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		for _, value := range []any{text, []any{text}, map[string]any{"all": text}, map[string]any{"any": text}, map[string]any{text: true}} {
@@ -236,7 +237,7 @@ func FuzzParseRules(f *testing.F) {
 				continue
 			}
 			all, any := rules[pattern].Need()
-			if named := text == "open" || text == "key"; len(all)+len(any) == 0 && !named {
+			if named := slices.Contains([]string{"open", "key", "block", "signed"}, text); len(all)+len(any) == 0 && !named {
 				t.Errorf("%q demands nothing", text)
 			}
 			if words := strings.Fields(text); len(all) > 0 && !slices.ContainsFunc(words, func(w string) bool { return all.Has(gatehouse.Scope(w)) }) {
@@ -246,7 +247,13 @@ func FuzzParseRules(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, found, ok := routes.Find(http.MethodGet, "/a/../b"); found || ok {
+			for _, host := range []string{"", "a.test", hostOf(pattern)} {
+				rule, _, _ := routes.Find(http.MethodGet, host, "/a")
+				if rule.Open() && text != "open" || rule.signed && text != "signed" {
+					t.Errorf("%q: %+v", text, rule)
+				}
+			}
+			if _, found, ok := routes.Find(http.MethodGet, "", "/a/../b"); found || ok {
 				t.Errorf("%q: an ambiguous path has a rule", pattern)
 			}
 		}

@@ -104,6 +104,13 @@ func plainOptions(values []string) (out []string) {
 	return out
 }
 
+// Strips reports whether a service behind the gate must not see this field as its client
+// sent it: it holds a credential, or says who asks or what is asked.
+func (g *Gate) Strips(name string) bool {
+	s := spelling(name)
+	return credentialFields[s] || g.strip[s] || claimed(s)
+}
+
 func claimed(s string) bool {
 	for _, p := range claimedPrefixes {
 		if strings.HasPrefix(s, p) {

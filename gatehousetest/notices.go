@@ -98,6 +98,9 @@ func noticeChanges(t *testing.T, h *house) {
 	must(t, h.DeleteSigningKey(t.Context(), h.tenant, s.ID, h.event("signingkey.delete", s.ID)))
 	at = h.mustNotice(t, "a signing key that is gone", at, gatehouse.Notice{Kind: gatehouse.NoticeSigning})
 
+	must(t, h.PutRules(t.Context(), &gatehouse.RuleSet{Tenant: h.tenant, Text: "rules"}, h.event("rules.put", h.tenant)))
+	at = h.mustNotice(t, "new rules", at, gatehouse.Notice{Kind: gatehouse.NoticeRules})
+
 	tenant := h.settle(t)
 	at = h.mustNotice(t, "a new tenant", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
 	tenant.State = gatehouse.TenantDisabled

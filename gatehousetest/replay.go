@@ -268,6 +268,35 @@ func replayClosed(t *testing.T, c *replayCase) {
 	}
 }
 
+// ReplayFloor holds a cache that has lost its memory to what a floor is: one that is so far
+// ahead of the clock that the cache reads, and which takes claims that end 10 s after that.
+func ReplayFloor(t *testing.T, cache gatehouse.ReplayCache, clock *Clock, ahead time.Duration) {
+	t.Helper()
+	c := &replayCase{clock: clock, cache: cache, prefix: t.Name() + "/"}
+	floor := clock.Now().Add(ahead)
+	for left := ahead; left >= 0; left -= ahead / 2 {
+		clock.Advance(floor.Add(-left).Sub(clock.Now()))
+		for _, signed := range []time.Time{floor.Add(-ahead), clock.Now(), clock.Now().Add(left / 2)} {
+			for range 2 { // a failure is none later either
+				first, err := cache.Claim(t.Context(), c.prefix+"k", "1", signed, floor.Add(replayWindow))
+				after := gatehouse.RetryAfter(err)
+				if first || !errors.Is(err, gatehouse.ErrUnavailable) || after < max(left, time.Millisecond) || after > left+time.Millisecond {
+					t.Errorf("%v before the floor, signed %v before it: %v, %v", left, floor.Sub(signed), first, err)
+				}
+			}
+		}
+		if c.claimAt(t, "k", "ended", clock.Now(), clock.Now()) {
+			t.Error("granted at its end")
+		}
+	}
+	clock.Advance(time.Millisecond)
+	if c.claimAt(t, "k", "1", floor, floor.Add(replayWindow)) {
+		t.Error("granted, signed at the floor")
+	}
+	c.want(t, true, "k", "1")
+	c.want(t, false, "k", "1")
+}
+
 // atOnce calls f n times at once, with 0 to n-1, and waits for all.
 func atOnce(n int, f func(i int)) {
 	var ready, done sync.WaitGroup

@@ -162,6 +162,11 @@ func rulesRoundTrip(t *testing.T, h *house) {
 		got, err := h.Rules(t.Context(), h.tenant)
 		must(t, err)
 		same(t, "Rules", got, want)
+		for range 2 { // read, and kept
+			got, err = h.RulesInForce(t.Context(), h.tenant)
+			must(t, err)
+			same(t, "RulesInForce", got, want)
+		}
 		got, err = h.Rules(t.Context(), other.tenant)
 		must(t, err)
 		same(t, "rules of another tenant", got, gatehouse.RuleSet{Tenant: other.tenant})

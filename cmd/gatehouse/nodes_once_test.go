@@ -49,6 +49,7 @@ type nonces struct {
 	grants  [][]atomic.Int64
 	reasons sync.Map     // reason of a denial: true
 	failed  atomic.Int64 // to be decided
+	later   atomic.Int64 // of those: the node said when they can be
 }
 
 func (f *fleet) nonces(t *testing.T, keys []api.CreatedKey, rounds int) *nonces {
@@ -74,6 +75,12 @@ func (s *nonces) present(n *node, batch int) (count int) {
 		switch {
 		case d.Problem != nil:
 			s.failed.Add(1)
+			if d.Status != http.StatusServiceUnavailable {
+				s.t.Errorf("node %s: not decided: status %d, %v", n.name, d.Status, d.Problem)
+			}
+			if d.RetryAfter > 0 {
+				s.later.Add(1)
+			}
 		case d.Granted:
 			s.grants[batch][i].Add(1)
 			count++

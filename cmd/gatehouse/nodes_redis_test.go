@@ -71,7 +71,7 @@ func TestNodesRedis(t *testing.T) {
 	f := openFleetWith(t, func(i int) []string {
 		return []string{"GATEHOUSE_REDIS_URL=" + through(t, first.URL(), proxies[i].Addr())}
 	})
-	f.ahead = 3 * time.Second // of a window of 5: nothing is accepted after a loss until the window is over
+	f.ahead = 3 * time.Second // of a window of 5: after a loss nothing is decided until the window is over
 	keys := f.signKeys(t)
 	t.Run("revoked while a node is cut off from Redis", func(t *testing.T) {
 		sum := f.storm(t, revokers, &load{least: 40, steer: func(l *load) {
@@ -130,6 +130,9 @@ func (f *fleet) forget(t *testing.T, keys []api.CreatedKey, lose func()) {
 	s.inTurn()
 	s.inTurn()
 	s.mustNotRepeat("after the loss", len(s.batches)*perBatch)
+	if s.later.Load() == 0 {
+		t.Error("after the loss: nobody was told to come back later")
+	}
 	f.recovered(t, keys)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // answer is what a handler says when nothing went wrong.
@@ -116,7 +117,7 @@ func (d *Door) settle(w http.ResponseWriter, r *http.Request, err error) *refusa
 		return &refusal{status: http.StatusNotFound, codes: []string{codeNotFound}}
 	case errors.Is(err, gatehouse.ErrUnavailable), errors.Is(err, gatehouse.ErrConflict),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		said = &refusal{status: http.StatusServiceUnavailable, codes: []string{codeUnavailable}, retry: time.Second}
+		said = &refusal{status: http.StatusServiceUnavailable, codes: []string{codeUnavailable}, retry: max(time.Second, gatehouse.RetryAfter(err))}
 	default:
 		said = &refusal{status: http.StatusInternalServerError, codes: []string{codeInternal}}
 	}
@@ -125,7 +126,7 @@ func (d *Door) settle(w http.ResponseWriter, r *http.Request, err error) *refusa
 	}
 	id := requestID()
 	w.Header().Set("X-Request-Id", id)
-	d.c.Logger.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method, "path", r.URL.Path, "status", said.status, "error", err)
+	d.c.Logger.Log(r.Context(), gate.LogLevel(err), "request failed", "request", id, "method", r.Method, "path", r.URL.Path, "status", said.status, "error", err)
 	return said
 }
 

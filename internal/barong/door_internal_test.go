@@ -9,6 +9,8 @@ import (
 	"errors"
 	"image/png"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,6 +42,23 @@ func TestEveryRouteHasLimits(t *testing.T) {
 			t.Errorf("%s is there twice", name)
 		}
 		seen[name] = true
+	}
+}
+
+// TestSettleRetry: the answer says when a dependency will be back that knows it; the log is
+// not told of each request meanwhile.
+func TestSettleRetry(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"1": gatehouse.Unavailable("x", errors.New("gone")), "7": gatehouse.BelowFloor(6001 * time.Millisecond),
+	} {
+		var log bytes.Buffer
+		d := &Door{c: Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+		w := httptest.NewRecorder()
+		d.settle(w, httptest.NewRequest(http.MethodGet, "/", nil), err).write(w, contentGate)
+		if w.Code != http.StatusServiceUnavailable || w.Body.String() != `{"errors":["server.unavailable"]}` || w.Header().Get("Retry-After") != want || (log.Len() > 0) != (want == "1") {
+			t.Errorf("%v: %d %s after %q, log %q", err, w.Code, w.Body, w.Header().Get("Retry-After"), &log)
+		}
 	}
 }
 

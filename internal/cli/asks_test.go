@@ -62,6 +62,8 @@ var asks = map[string]string{
 	"rules show":                                                        "GET /v1/rules",
 	"rules set RULES":                                                   `PUT /v1/rules If-Match:* {"rules":{"GET /orders":"orders:read"}}`,
 	"rules set --if-version 3 RULES":                                    `PUT /v1/rules If-Match:"3" {"rules":{"GET /orders":"orders:read"}}`,
+	"rules explain GET https://a.test:8443/orders?x":                    `POST /v1/rules/explain {"method":"GET","authority":"a.test:8443","target":"/orders?x"}`,
+	"rules explain GET https://a.test?x":                                `POST /v1/rules/explain {"method":"GET","authority":"a.test","target":"/?x"}`,
 	"rules explain GET /orders?x":                                       `POST /v1/rules/explain {"method":"GET","target":"/orders?x"}`,
 	"audit list --subject s --verb key.create,key.revoke --outcome denied --actor a --from 2026-01-31T00:00:00Z": "GET /v1/audit?actor=a&from=2026-01-31T00%3A00%3A00Z&limit=500&outcome=denied&subject=s&verb=key.create&verb=key.revoke",
 	"audit export":                   "GET /v1/audit?limit=500&order=asc",
@@ -87,7 +89,7 @@ func TestWhatCommandsAsk(t *testing.T) {
 			if strings.HasPrefix(args, "key verify ") {
 				in = "A: b\n"
 			}
-			s := stub(t, http.StatusOK, `{"sound":true,"granted":true,"secret":"s","decisions":[{"granted":true}]}`)
+			s := stub(t, http.StatusOK, `{"sound":true,"granted":true,"secret":"s","decisions":[{"granted":true}],"outcome":"key","pattern":"/"}`)
 			for _, format := range []string{"table", "json", "yaml"} {
 				s.lines = nil
 				words := append([]string{"--server", s.URL, "--format", format}, strings.Fields(strings.ReplaceAll(args, "RULES", rules))...)

@@ -42,13 +42,14 @@ type commands struct {
 	Format  string `help:"How to print: table, json with one object a line, or yaml with one document an object." enum:"table,json,yaml" default:"table"`
 
 	Serve          serveCommand          `cmd:"" help:"Run the server."`
+	Proxy          proxyCommand          `cmd:"" help:"Run the server with a proxy in front of services."`
 	Migrate        migrateCommand        `cmd:"" help:"Bring the database up to this version of the program, as serve does by itself."`
 	Cluster        clusterCommand        `cmd:"" help:"Look at the processes that share a database."`
 	Key            keyCommand            `cmd:"" help:"Manage API keys."`
 	Account        accountCommand        `cmd:"" help:"Manage accounts."`
 	ServiceAccount serviceAccountCommand `cmd:"" help:"Manage service accounts: principals that never sign in."`
 	TenantCommand  tenantCommand         `cmd:"" name:"tenant" help:"Manage tenants."`
-	Rules          rulesCommand          `cmd:"" help:"Show and replace the route rules."`
+	Rules          rulesCommand          `cmd:"" help:"Show, replace, check and explain the route rules."`
 	Audit          auditCommand          `cmd:"" help:"Read and check the audit log."`
 	Usage          usageCommand          `cmd:"" help:"Show how often the tenant's keys were verified over time."`
 	Hygiene        hygieneCommand        `cmd:"" help:"List keys that want looking after."`
@@ -91,7 +92,7 @@ func Main(args []string, s Streams, environ []string, version string) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("gatehouse"), kong.Description("A self-hosted API-key authority."),
-		kong.Writers(s.Out, s.Err), kong.UsageOnError(), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"proxyListen": proxyListen}, kong.Writers(s.Out, s.Err), kong.UsageOnError(), kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
 	if err != nil {
 		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)

@@ -4,13 +4,8 @@
 package cli
 
 import (
-	"encoding/json"
-	"maps"
-	"slices"
-
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
-	"github.com/seed14544106/gatehouse/internal/config"
 )
 
 type tenantCommand struct {
@@ -93,70 +88,5 @@ func (e *env) tenants(all []api.Tenant, err error) error {
 	}
 	return print(e, all, []string{"NAME", "STATE", "TEXT", "LIMITS", "CREATED", "VERSION"}, func(t *api.Tenant) []string {
 		return []string{t.Name, t.State, t.Text, limitsText(t.Limits), moment(&t.Created), number64(t.Version)}
-	})
-}
-
-type rulesCommand struct {
-	Show    rulesShow    `cmd:"" help:"Show the route rules."`
-	Set     rulesSet     `cmd:"" help:"Replace the route rules by those of a file."`
-	Explain rulesExplain `cmd:"" help:"Say which rule is for a request."`
-}
-
-type rulesShow struct{}
-
-func (c *rulesShow) Run(e *env, cl *client.Client) error {
-	r, err := cl.Rules(e.ctx)
-	return e.rules(r, err)
-}
-
-type rulesSet struct {
-	File    string `arg:"" help:"TOML file with the table rules: a pattern such as \"GET /orders\", and what it demands." placeholder:"FILE"`
-	Version int64  `name:"if-version" help:"Replace the rules only while they have this version." placeholder:"N"`
-}
-
-func (c *rulesSet) Run(e *env, cl *client.Client) error {
-	rules, err := config.LoadRules(c.File)
-	if err != nil {
-		return err
-	}
-	r, err := cl.SetRules(e.ctx, c.Version, rules)
-	return e.rules(r, err)
-}
-
-// rule is a row of the rules' table.
-type rule struct{ pattern, demands string }
-
-// rules prints rules, as a table by pattern.
-func (e *env) rules(r api.Rules, err error) error {
-	if err != nil {
-		return err
-	}
-	if e.format != "table" {
-		return e.plain(r)
-	}
-	var rows []rule
-	for _, pattern := range slices.Sorted(maps.Keys(r.Rules)) {
-		demands, ok := r.Rules[pattern].(string)
-		if !ok {
-			text, _ := json.Marshal(r.Rules[pattern]) // it came as JSON
-			demands = string(text)
-		}
-		rows = append(rows, rule{pattern, demands})
-	}
-	return table(e, rows, []string{"PATTERN", "DEMANDS"}, func(r *rule) []string { return []string{r.pattern, r.demands} })
-}
-
-type rulesExplain struct {
-	Method string `arg:"" help:"The request's method."`
-	Target string `arg:"" help:"The request's path, with or without a query."`
-}
-
-func (c *rulesExplain) Run(e *env, cl *client.Client) error {
-	x, err := cl.ExplainRule(e.ctx, c.Method, c.Target)
-	if err != nil {
-		return err
-	}
-	return one(e, x, []string{"OUTCOME", "PATTERN", "ALL", "ANY"}, func(x *api.Explained) []string {
-		return []string{x.Outcome, x.Pattern, comma(x.All), comma(x.Any)}
 	})
 }

@@ -38,13 +38,13 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s: is no http or https URL", key)
 		}
 	}
-	for key, value := range map[string]string{"listen": c.Listen, "ops_listen": c.OpsListen, "smtp.address": c.SMTP.Address} {
-		if _, _, err := net.SplitHostPort(value); value != "" && err != nil {
-			return fmt.Errorf("%s: is no address such as 127.0.0.1:8080", key)
-		}
+	if _, _, err := net.SplitHostPort(c.SMTP.Address); c.SMTP.Address != "" && err != nil {
+		return errors.New("smtp.address: is no address such as 127.0.0.1:25")
 	}
-	if err := c.checkSchemes(); err != nil {
-		return err
+	for _, part := range []func() error{c.checkListeners, c.checkSchemes, c.checkGates} {
+		if err := part(); err != nil {
+			return err
+		}
 	}
 	if c.OAuth.Lifetime < time.Second || c.OAuth.Lifetime > 24*time.Hour {
 		return errors.New("oauth.lifetime: is not between 1s and 24h")
@@ -68,6 +68,8 @@ func (c *Config) check() error {
 		return errors.New("database_url: is no postgres:// URL")
 	case c.Database.Lease < 0 || c.Database.Lease > 5*time.Second || c.Database.Lease != 0 && c.Database.Lease < 100*time.Millisecond:
 		return errors.New("database.lease: is not between 100ms and 5s, and not 0")
+	case c.Limits.Lease != 0 && (c.Limits.Lease < 10*time.Millisecond || c.Limits.Lease > time.Second):
+		return errors.New("limits.lease: is not between 10ms and 1s, and not 0")
 	case c.Database.CacheMB < 1 || c.Database.CacheMB > 1_000_000:
 		return errors.New("database.cache_mb: is not between 1 and 1000000")
 	case c.Database.MaxConns < 2 || c.Database.MaxConns > 10_000:

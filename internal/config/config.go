@@ -44,6 +44,7 @@ type Config struct {
 	RewrapBatch int `key:"keyring.rewrap_batch" default:"100" help:"rows that gatehouse keyring rewrap seals again in one transaction"`
 
 	Database Database `key:"database"`
+	Limits   Limits   `key:"limits"`
 
 	Vault  Vault  `key:"vault"`
 	Barong Barong `key:"barong"`
@@ -53,6 +54,11 @@ type Config struct {
 
 	Shield  Shield  `key:"shield"`
 	HTTPSig HTTPSig `key:"httpsig"`
+
+	Gate  Gate  `key:"gate"`
+	GRPC  GRPC  `key:"grpc"`
+	SPOE  SPOE  `key:"spoe"`
+	Proxy Proxy `key:"proxy"`
 }
 
 // Database is what can be set of a database that nodes share: PostgreSQL.
@@ -62,6 +68,11 @@ type Database struct {
 	Hints    bool          `key:"database.hints" default:"true" help:"use LISTEN and NOTIFY, which only save time; off behind a pooler in transaction mode"`
 	MaxConns int           `key:"database.max_conns" default:"16" help:"connections for keys at most, and 12 more for notices, nonces and limits"`
 	Unsafe   bool          `key:"database.allow_unsafe" default:"false" help:"start although the server may forget what it acknowledged (fsync, full_page_writes or synchronous_commit off)"`
+}
+
+// Limits is what can be set of limits that nodes share.
+type Limits struct {
+	Lease time.Duration `key:"limits.lease" default:"0s" help:"how long a node may admit requests from what it charged for many at once, where it charges the same limits 200 times a second; a limit then admits this much more time's worth; 10ms to 1s; without database_url it does nothing; 0: every request asks"`
 }
 
 // OAuth is what can be set of the endpoints for OAuth-aware clients.

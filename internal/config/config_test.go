@@ -79,6 +79,8 @@ func TestRefusals(t *testing.T) {
 		{"other database", "database_url = \"mysql://" + secret + "\"", nil, "is no postgres:// URL"},
 		{"password without email", "[admin]\npassword = \"" + secret + "\"", nil, "admin.email: is empty"},
 		{"idle over absolute", "[account]\nsession_idle = \"13h\"", nil, "longer than account.session_absolute"},
+		{"lease of limits too short", "[limits]\nlease = \"9ms\"", nil, "limits.lease: is not between 10ms and 1s"},
+		{"lease of limits too long", "[limits]\nlease = \"1001ms\"", nil, "limits.lease: is not between 10ms and 1s"},
 		{"a table for a value", "listen = { a = 1 }", nil, "unknown setting"},
 		{"a list of numbers", "trusted_proxies = [1]", nil, "other than plain words"},
 	} {
@@ -141,7 +143,7 @@ func FuzzParse(f *testing.F) {
 func TestZeroDurations(t *testing.T) {
 	t.Parallel()
 	for key, ok := range map[string]bool{
-		"database.lease": true, "signing.rotate_every": true, "shield.unused_lifetime": true, "shutdown_grace": false, "account.session_idle": false, "barong.nonce_window": false,
+		"database.lease": true, "limits.lease": true, "signing.rotate_every": true, "shield.unused_lifetime": true, "shutdown_grace": false, "account.session_idle": false, "barong.nonce_window": false,
 	} {
 		for _, zero := range []string{"0", "0s"} {
 			if _, err := Load("", nil, map[string]string{key: zero}); (err == nil) != ok {

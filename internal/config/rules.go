@@ -19,6 +19,15 @@ func LoadRules(path string) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read rules: %w", err)
 	}
+	rules, err := ParseRules(text)
+	if err != nil {
+		return nil, fmt.Errorf("read rules: %s: %w", path, err)
+	}
+	return rules, nil
+}
+
+// ParseRules is [LoadRules] of the text of a file.
+func ParseRules(text []byte) (map[string]any, error) {
 	var file struct {
 		Rules map[string]any `toml:"rules"`
 	}
@@ -27,12 +36,16 @@ func LoadRules(path string) (map[string]any, error) {
 	if err := d.Decode(&file); err != nil {
 		if strict, ok := errors.AsType[*toml.StrictMissingError](err); ok && len(strict.Errors) > 0 {
 			row, _ := strict.Errors[0].Position()
-			return nil, fmt.Errorf("read rules: %s: line %d: is not in the table rules", path, row)
+			return nil, fmt.Errorf("line %d: is not in the table rules", row)
 		}
-		return nil, fmt.Errorf("read rules: %s: %w", path, err)
+		if wrong, ok := errors.AsType[*toml.DecodeError](err); ok {
+			row, _ := wrong.Position()
+			return nil, fmt.Errorf("line %d: %w", row, err)
+		}
+		return nil, err
 	}
 	if len(file.Rules) == 0 {
-		return nil, fmt.Errorf("read rules: %s: the table rules is missing or empty", path)
+		return nil, errors.New("the table rules is missing or empty")
 	}
 	return file.Rules, nil
 }

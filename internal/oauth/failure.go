@@ -77,10 +77,12 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !ok {
 		f = errInternal
 		if errors.Is(err, gatehouse.ErrUnavailable) || errors.Is(err, gatehouse.ErrConflict) || errors.Is(err, context.DeadlineExceeded) {
-			f = errUnavailable
+			later := *errUnavailable
+			later.retry = max(later.retry, gatehouse.RetryAfter(err))
+			f = &later
 		}
 		if !errors.Is(r.Context().Err(), context.Canceled) { // else the client is gone
-			d.c.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "error", err)
+			d.c.Log.Log(r.Context(), gate.LogLevel(err), "request failed", "route", r.Pattern, "error", err)
 		}
 	}
 	h := w.Header()

@@ -180,8 +180,8 @@ func TestVerify(t *testing.T) {
 		want api.Decision
 		key  bool // what proved itself is told
 	}{
-		{"granted", once, api.Decision{Granted: true, Status: 200, Scheme: "barong", Body: "unavailable"}, true},
-		{"the same again", once, api.Decision{Reason: "replayed", Status: 401, Scheme: "barong"}, true},
+		{"granted", once, api.Decision{Granted: true, Status: 200, Scheme: "barong", Signed: true, Body: "unavailable"}, true},
+		{"the same again", once, api.Decision{Reason: "replayed", Status: 401, Scheme: "barong", Signed: true}, true},
 		{"two spellings of one name", twice, api.Decision{Reason: "malformed_credential", Status: 401}, false},
 		{"two schemes", both, api.Decision{Reason: "ambiguous_credential", Status: 401}, false},
 		{"nothing", api.Check{}, api.Decision{Reason: "no_credential", Status: 401}, false},

@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // problems is the one bridge from errors to answers. The first row that matches wins.
@@ -71,6 +73,9 @@ func problem(err error) api.Problem {
 	if _, ok := errors.AsType[*account.ThrottledError](err); ok {
 		return api.Problem{Status: http.StatusTooManyRequests, Code: gatehouse.ReasonRateLimited.Code(), Title: "Too many wrong codes; wait"}
 	}
+	if e, ok := errors.AsType[*gatehouse.RetryError](err); ok {
+		return api.Problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Title: "A part that is needed does not answer yet", Detail: e.Problem}
+	}
 	for _, p := range problems {
 		if errors.Is(err, p.err) {
 			return api.Problem{Status: p.status, Code: p.code, Title: p.title}
@@ -84,7 +89,7 @@ func (h *Handler) explain(ctx context.Context, where string, err error) api.Prob
 	p := problem(err)
 	if p.Status >= http.StatusInternalServerError {
 		p.Ref = rand.Text()
-		h.c.Log.ErrorContext(ctx, "request failed", "request_id", p.Ref, "route", where, "error", err)
+		h.c.Log.Log(ctx, gate.LogLevel(err), "request failed", "request_id", p.Ref, "route", where, "error", err)
 	}
 	return p
 }
@@ -93,18 +98,18 @@ func (h *Handler) explain(ctx context.Context, where string, err error) api.Prob
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := h.explain(r.Context(), r.Pattern, err)
 	w.Header().Set("Content-Type", api.ProblemType)
-	for name, values := range retry(&p) {
+	for name, values := range retry(&p, err) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody is left to tell
 }
 
-// retry is the header of a problem that passes by waiting.
-func retry(p *api.Problem) http.Header {
+// retry is the header of a problem that passes by waiting, and of the error it is about.
+func retry(p *api.Problem, err error) http.Header {
 	switch p.Status {
 	case http.StatusServiceUnavailable:
-		return http.Header{"Retry-After": {"1"}}
+		return http.Header{"Retry-After": {strconv.FormatInt(max(1, wholeSeconds(gatehouse.RetryAfter(err))), 10)}}
 	case http.StatusTooManyRequests: // of guesses at codes one is free again after a minute
 		return http.Header{"Retry-After": {"60"}}
 	}

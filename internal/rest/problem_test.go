@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed14544106/gatehouse"
@@ -41,6 +42,7 @@ var bridge = map[string]struct {
 	"gatehouse.ErrRepeated":    {err: gatehouse.ErrRepeated, status: 409, code: "repeated"},
 	"gatehouse.ErrForbidden":   {err: gatehouse.ErrForbidden, status: 403, code: "forbidden"},
 	"gatehouse.ErrUnavailable": {err: gatehouse.Unavailable("x", errors.New("y")), status: 503, code: "unavailable"},
+	"gatehouse.RetryError":     {err: gatehouse.BelowFloor(time.Second), status: 503, code: "unavailable"},
 	"gatehouse.InvalidError":   {err: &gatehouse.InvalidError{Field: "f", Problem: "p"}, status: 422, code: "invalid"},
 	"account.ErrBusy":          {err: account.ErrBusy, status: 503, code: "unavailable"},
 	"account.ErrSpent":         {err: account.ErrSpent, status: 409, code: "spent"},
@@ -198,6 +200,27 @@ func TestInternalTellsNothing(t *testing.T) {
 	}
 	if w.Header().Get("Retry-After") != "" {
 		t.Error("a mistake of ours does not pass by waiting")
+	}
+}
+
+// TestRetryAfter: the answer says when a dependency will be back that knows it; the log is not
+// told of each request meanwhile.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"1": gatehouse.Unavailable("x", errors.New("gone")), "7": gatehouse.BelowFloor(6001 * time.Millisecond),
+	} {
+		var log strings.Builder
+		h := &Handler{c: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}}
+		w := httptest.NewRecorder()
+		h.fail(w, httptest.NewRequest(http.MethodGet, "/v1/verify", nil), err)
+		var verb huma.HeadersError
+		if !errors.As(h.answerFor(t.Context(), &route{}, &caller{}, err), &verb) || verb.GetHeaders().Get("Retry-After") != want {
+			t.Errorf("%v: a verb answers %v", err, verb)
+		}
+		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != want || (log.Len() > 0) != (want == "1") {
+			t.Errorf("%v: %d after %q, log %q", err, w.Code, w.Header().Get("Retry-After"), log.String())
+		}
 	}
 }
 

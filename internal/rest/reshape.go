@@ -16,7 +16,10 @@ import (
 )
 
 // answerError is how a problem leaves a verb through huma.
-type answerError struct{ api.Problem }
+type answerError struct {
+	api.Problem
+	cause error
+}
 
 // Error implements error.
 func (e *answerError) Error() string { return e.Code }
@@ -25,7 +28,7 @@ func (e *answerError) Error() string { return e.Code }
 func (e *answerError) GetStatus() int { return e.Status }
 
 // GetHeaders implements [huma.HeadersError].
-func (e *answerError) GetHeaders() http.Header { return retry(&e.Problem) }
+func (e *answerError) GetHeaders() http.Header { return retry(&e.Problem, e.cause) }
 
 // ContentType implements [huma.ContentTypeFilter].
 func (e *answerError) ContentType(string) string { return api.ProblemType }
@@ -39,7 +42,7 @@ func (h *Handler) answerFor(ctx context.Context, rt *route, c *caller, err error
 	if p.Status == http.StatusForbidden {
 		h.recordDenied(ctx, rt, c, p.Code)
 	}
-	return &answerError{p}
+	return &answerError{p, err}
 }
 
 // reshape turns huma's own complaints about a request into problems of ours. Of what huma

@@ -41,7 +41,7 @@ type Config struct {
 	Signing   Signing               // nil: nor these
 	Notices   gatehouse.NoticeStore // nil: there is no list of revocations
 	RuleStore gatehouse.RuleStore
-	Rules     Rules                // nil: what RuleStore holds
+	Rules     gate.Rulebook        // nil: what RuleStore holds
 	Chains    gatehouse.ChainStore // of the events in Audit
 	ChainKey  []byte               // that the heads of chains are signed with; empty: they are not
 
@@ -67,7 +67,7 @@ type Handler struct {
 	names   map[string]bool // of input
 	flights flights
 	tenants *gatehouse.Tenants
-	rules   *ruleBooks
+	book    *gate.Book // of RuleStore
 	ends    ends
 	waits   waits
 	drained chan struct{} // closed by Drain
@@ -78,11 +78,11 @@ type Handler struct {
 // New makes the API. It fails where a key could not be asked for.
 func New(c Config) (*Handler, error) {
 	h := &Handler{
-		c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), rules: &ruleBooks{store: c.RuleStore},
+		c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), book: gate.NewBook(c.RuleStore, gate.Rule{}),
 		ends: ends{store: c.Notices, people: c.Directory, now: time.Now}, drained: make(chan struct{}),
 	}
 	if h.c.Rules == nil {
-		h.c.Rules = h.rules
+		h.c.Rules = h.book
 	}
 	var err error
 	h.gate, err = gate.New(c.Authority, gate.Options{Proxies: c.Proxies, MaxBody: large.MaxBody, Strip: c.Strip, Denials: h.denials, Log: c.Log})

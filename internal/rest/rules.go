@@ -28,8 +28,8 @@ func (h *Handler) ruleOperations() []operation {
 		}, h.getRules),
 		does(route{
 			Method: http.MethodPut, Path: "/v1/rules", ID: "putRules", Tag: "rules", Summary: "Replace the route rules", Status: http.StatusOK,
-			Text: "They are in force for /v1/verify when the answer comes. What no rule is for is denied; a rule that is open lets requests pass without a key, " +
-				"and the decision then names none. Once there are rules, If-Match is required.",
+			Text: "They are in force for /v1/verify and at gates, on every node, when the answer comes. What no rule is for is denied; a rule that is open lets requests pass without a key, " +
+				"and the decision then names none. Before the first rules a gate lets any valid key pass, and /v1/verify nobody who asks for rules. Once there are rules, If-Match is required.",
 			limits: limits{MaxBody: 256 << 10, Timeout: small.Timeout}, Scope: gatehouse.ScopeRules, Everyone: true,
 		}, h.putRules),
 		does(route{
@@ -61,7 +61,7 @@ func (h *Handler) putRules(ctx context.Context, c *caller, in *struct {
 	IfMatch string `header:"If-Match" maxLength:"64" doc:"the ETag of the rules that are replaced, or *: whichever; required but for the first"`
 	Body    api.Rules
 }) (*rulesOut, error) {
-	if _, err := compileRules(in.Body.Rules); err != nil {
+	if err := checkRules(in.Body.Rules, h.c.Authority.SchemeNames()); err != nil {
 		return nil, err
 	}
 	text, err := json.Marshal(in.Body.Rules)
@@ -81,6 +81,9 @@ func (h *Handler) putRules(ctx context.Context, c *caller, in *struct {
 	case version != 0 && version != old.Version:
 		return nil, errPrecondition
 	case old.Version != 0 && old.Text == string(text):
+		if err := gatehouse.InForce(ctx, h.c.RuleStore, old.Tenant); err != nil {
+			return nil, err
+		}
 		return shownRules(&old)
 	}
 	set := gatehouse.RuleSet{Tenant: c.actor.Tenant, Text: string(text), Version: old.Version}
@@ -114,21 +117,10 @@ func shownRules(set *gatehouse.RuleSet) (*rulesOut, error) {
 type explainedOut struct{ Body api.Explained }
 
 func (h *Handler) explainRule(ctx context.Context, c *caller, in *struct{ Body api.Explain }) (*explainedOut, error) {
-	book, err := h.rules.of(ctx, c.actor.Tenant)
+	rules, err := h.book.Rules(ctx, c.actor.Tenant)
 	if err != nil {
 		return nil, err
 	}
-	pattern, rule, denied := book.find(in.Body.Method, in.Body.Target)
-	if denied != "" {
-		return &explainedOut{Body: api.Explained{Outcome: denied}}, nil
-	}
-	all, anyOf := rule.Need()
-	out := api.Explained{Outcome: "scopes", Pattern: pattern, All: all.Strings(), Any: anyOf.Strings()}
-	switch {
-	case rule.Open():
-		out.Outcome = "open"
-	case len(all)+len(anyOf) == 0:
-		out.Outcome = "key"
-	}
-	return &explainedOut{Body: out}, nil
+	out, err := rules.Explain(in.Body.Method, in.Body.Authority, in.Body.Target)
+	return &explainedOut{Body: out}, err
 }

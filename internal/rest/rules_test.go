@@ -77,13 +77,16 @@ func TestBadRules(t *testing.T) {
 	}
 	for name, row := range map[string]struct{ rules, detail string }{
 		"too many":         {"{" + strings.Join(many, ",") + "}", "more than 1000"},
-		"no demand":        {`{"/a":"x","/` + marker + `":[]}`, "number 2 by pattern: is no scope"},
+		"no demand":        {`{"/a":"x","/` + marker + `":[]}`, "number 2 by pattern: is no word"},
 		"no scope":         {`{"/` + marker + `":["` + marker + `\""]}`, "number 1 by pattern: a scope is"},
 		"unknown member":   {`{"/` + marker + `":{"` + marker + `":1}}`, "number 1 by pattern: is none of all, any"},
 		"empty table":      {`{"/` + marker + `":{}}`, "number 1 by pattern: demands nothing"},
 		"cost":             {`{"/` + marker + `":{"all":"x","cost":1.5}}`, "number 1 by pattern: is no number"},
 		"no pattern":       {`{"` + marker + `":"x"}`, "number 1 by pattern: the pattern is no method and path"},
-		"a host":           {`{"GET ` + marker + `/a":"x"}`, "number 1 by pattern: the pattern is no method and path"},
+		"a host and port":  {`{"GET ` + marker + `:80/a":"x"}`, "number 1 by pattern: the pattern is no method and path"},
+		"an odd scheme":    {`{"/a":"x","/b":{"schemes":["bearer","` + marker + `"]}}`, "number 2 by pattern: holds a word that is none of barong, bearer"},
+		"an odd role":      {`{"/a":{"roles":["` + marker + ` x"]}}`, "number 1 by pattern: a role or a scheme is a word"},
+		"block and more":   {`{"/a":{"block":true,"signed":true}}`, "number 1 by pattern: roles, schemes and signed are of no open"},
 		"a conflict":       {`{"/a":"x","/{x}/b":"x","/z":"x","/a/{` + marker + `}":"x"}`, "numbers 2 and 4 by pattern both match"},
 		"a number as rule": {`{"/a":1}`, "number 1 by pattern"},
 	} {
@@ -148,6 +151,7 @@ func TestRulesDecide(t *testing.T) {
 			t.Errorf("%s %s: explained %s", row.method, row.target, r.body)
 		}
 	}
+	h.demands()
 	capped, err := h.client.CreateKey(t.Context(), api.NewKey{
 		Owner: "alice@example.com", Schemes: []string{"bearer"}, Scopes: []string{"orders:read"}, Limits: []api.Limit{{Name: "l", Count: 15, Refill: "month"}},
 	})
@@ -165,4 +169,49 @@ func TestRulesDecide(t *testing.T) {
 	if r := h.sendWith("POST /v1/rules/explain", `{"method":"GET","target":"/orders"}`, "Gatehouse-Tenant: b"); !strings.Contains(r.body, `"no_rule"`) {
 		t.Errorf("in another tenant: %s", r.body)
 	}
+}
+
+// demands checks what a rule and a check demand besides scopes. It leaves shopRules behind.
+func (h *house) demands() {
+	h.t.Helper()
+	h.rules(`{"rules":{"/":{"key":true},"/block/":{"block":true},"/role/":{"roles":["member","clerk"]},"/clerk/":{"roles":"clerk"},"/signed/":{"signed":true},` +
+		`"/sig/":{"schemes":["httpsig"]},"/bearer/":{"schemes":"bearer barong"},"admin.test/":{"block":true},"/open/":{"open":true}}}`)
+	_, key := h.keyOf("", "bob@example.com", "member")
+	for _, row := range []struct {
+		authority, target string
+		also              api.Check
+		status            int
+		reason            string
+	}{
+		{"", "/block/x", api.Check{}, 403, "route_not_allowed"}, {"Admin.Test:8443", "/x", api.Check{}, 403, "route_not_allowed"}, {"other.test", "/x", api.Check{}, 200, ""},
+		{"", "/role/x", api.Check{}, 200, ""}, {"", "/clerk/x", api.Check{}, 403, "route_not_allowed"}, {"", "/x", api.Check{Roles: []string{"member"}}, 200, ""}, {"", "/x", api.Check{Roles: []string{"clerk"}}, 403, "route_not_allowed"},
+		{"", "/signed/x", api.Check{}, 403, "scheme_not_allowed"}, {"", "/x", api.Check{Signed: true}, 403, "scheme_not_allowed"},
+		{"", "/sig/x", api.Check{}, 403, "scheme_not_allowed"}, {"", "/bearer/x", api.Check{}, 200, ""}, {"", "/x", api.Check{Schemes: []string{"httpsig"}}, 403, "scheme_not_allowed"}, {"", "/x", api.Check{Schemes: []string{"bearer"}}, 200, ""},
+		// An open route of which a check demands something is not open.
+		{"", "/open/x", api.Check{Signed: true}, 403, "scheme_not_allowed"}, {"", "/open/x", api.Check{Roles: []string{"clerk"}}, 403, "route_not_allowed"}, {"", "/open/x", api.Check{Schemes: []string{"barong"}}, 403, "scheme_not_allowed"},
+	} {
+		q := row.also
+		q.Method, q.Scheme, q.Authority, q.Target, q.Rules, q.Headers = "GET", "https", row.authority, row.target, true, map[string][]string{"Authorization": {"Bearer " + key.Token}}
+		d, err := h.client.Verify(h.t.Context(), q)
+		if err != nil || d.Granted != (row.status == 200) || d.Status != row.status || d.Reason != row.reason || d.Signed {
+			h.t.Errorf("%s%s %+v: %+v, %v", row.authority, row.target, row.also, d, err)
+		}
+	}
+	for field, body := range map[string]string{
+		"roles":   `{"target":"/clerk/","method":"GET","rules":true,"roles":["a"]}`,
+		"schemes": `{"target":"/sig/","method":"GET","rules":true,"schemes":["bearer"]}`,
+	} {
+		if p := h.refused("POST /v1/verify", body, 422, "invalid"); p.Field != field {
+			h.t.Errorf("%+v", p)
+		}
+	}
+	if p := h.refused("POST /v1/verify", `{"roles":["member",""]}`, 422, "invalid"); p.Field != "roles" {
+		h.t.Errorf("%+v", p)
+	}
+	var e api.Explained
+	r := h.send("POST /v1/rules/explain", `{"method":"GET","authority":"admin.test:80","target":"/clerk/"}`)
+	if json.Unmarshal([]byte(r.body), &e) != nil || e.Outcome != "blocked" || e.Pattern != "admin.test/" || !strings.Contains(r.body, `{"pattern":"/clerk/","why":"names no host"}`) {
+		h.t.Errorf("explained %s", r.body)
+	}
+	h.rules(shopRules)
 }

@@ -4,30 +4,18 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"slices"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/gate"
 )
-
-// Rules tells what the route rules of tenants demand.
-type Rules interface {
-	// Demand is what a tenant's rules demand of a request. target is raw.
-	Demand(ctx context.Context, tenant, method, target string) (Demand, error)
-}
-
-// Demand is what route rules demand of a request. The zero value: any valid key.
-type Demand struct {
-	Denied   string // code of what nobody may: "no_rule" or "ambiguous_path"; empty: the rest says
-	Open     bool   // it demands nothing
-	All, Any gatehouse.Scopes
-	Cost     int64 // under limits and quotas; zero: 1
-}
 
 func (h *Handler) verifyOperations() []operation {
 	return []operation{
@@ -65,7 +53,7 @@ func (h *Handler) verifyBatch(ctx context.Context, c *caller, in *struct{ Body a
 		d, err := h.decide(ctx, c, &in.Body.Checks[i])
 		if err != nil {
 			p := h.explain(ctx, "verifyBatch", err)
-			d = api.Decision{Status: p.Status, Problem: &p}
+			d = api.Decision{Status: p.Status, Problem: &p, RetryAfter: millis(gatehouse.RetryAfter(err))}
 		}
 		out.Body.Decisions = append(out.Body.Decisions, d)
 	}
@@ -80,14 +68,8 @@ func (h *Handler) decide(ctx context.Context, c *caller, in *api.Check) (api.Dec
 	}
 	req.Tenant = c.actor.Tenant
 	if in.Rules {
-		demand, err := h.demand(ctx, req)
-		switch {
-		case err != nil:
-			return api.Decision{}, err
-		case demand.Denied != "":
-			return api.Decision{Reason: demand.Denied, Status: http.StatusForbidden}, nil
-		case demand.Open && len(req.Need)+len(req.NeedAny) == 0:
-			return api.Decision{Granted: true, Status: http.StatusOK}, nil
+		if d, err := h.demand(ctx, req); d != nil || err != nil {
+			return *cmp.Or(d, &api.Decision{}), err
 		}
 	}
 	d, err := h.c.Authority.Verify(ctx, req)
@@ -97,30 +79,54 @@ func (h *Handler) decide(ctx context.Context, c *caller, in *api.Check) (api.Dec
 	return decisionBody(&d), nil
 }
 
-// demand asks the tenant's rules and adds what they demand to the request.
-func (h *Handler) demand(ctx context.Context, req *gatehouse.Request) (Demand, error) {
-	if h.c.Rules == nil {
-		return Demand{Denied: "no_rule"}, nil
-	}
-	d, err := h.c.Rules.Demand(ctx, req.Tenant, req.Method, req.Target)
+// demand asks the tenant's rules and adds what they demand to the request. A decision: no
+// key is asked for any more.
+func (h *Handler) demand(ctx context.Context, req *gatehouse.Request) (*api.Decision, error) {
+	found, err := h.c.Rules.Rule(ctx, req.Tenant, req.Method, req.Authority, req.Target)
 	if err != nil {
-		return Demand{}, err
+		return nil, err
 	}
-	if len(d.Any) > 0 && len(req.NeedAny) > 0 {
-		return Demand{}, &gatehouse.InvalidError{Field: "any_scope", Problem: "cannot be demanded besides a rule that demands one of several scopes"}
+	var rule gatehouse.Request // what it demands
+	found.Rule.Demand(&rule)
+	asks := len(req.Need)+len(req.NeedAny)+len(req.Roles)+len(req.Schemes) > 0 || req.Signed
+	switch reason := refusedBy(&found); {
+	case reason != "":
+		return &api.Decision{Reason: reason, Status: http.StatusForbidden}, nil
+	case found.Rule.Open() && !asks:
+		return &api.Decision{Granted: true, Status: http.StatusOK}, nil
 	}
-	req.Need = append(req.Need, d.All...)
-	req.NeedAny = append(req.NeedAny, d.Any...)
-	if req.Cost == 0 {
-		req.Cost = d.Cost
+	for _, list := range []struct {
+		field     string
+		rule, own int
+	}{{"any_scope", len(rule.NeedAny), len(req.NeedAny)}, {"roles", len(rule.Roles), len(req.Roles)}, {"schemes", len(rule.Schemes), len(req.Schemes)}} {
+		if list.rule > 0 && list.own > 0 {
+			return nil, &gatehouse.InvalidError{Field: list.field, Problem: "cannot be demanded besides a rule that demands one of several"}
+		}
 	}
-	return d, nil
+	req.Need, req.NeedAny = append(req.Need, rule.Need...), append(req.NeedAny, rule.NeedAny...)
+	req.Roles, req.Schemes = append(req.Roles, rule.Roles...), append(req.Schemes, rule.Schemes...)
+	req.Signed = req.Signed || rule.Signed
+	req.Cost = cmp.Or(req.Cost, rule.Cost)
+	return nil, nil
+}
+
+// refusedBy is the code of what nobody may; empty: the rule says.
+func refusedBy(found *gate.Found) string {
+	switch {
+	case found.Two:
+		return gatehouse.ReasonAmbiguousPath.Code()
+	case found.Rule.Blocked():
+		return gatehouse.ReasonRouteNotAllowed.Code()
+	case found.Rule.None():
+		return "no_rule"
+	}
+	return ""
 }
 
 // decisionBody is a decision as the wire has it.
 func decisionBody(d *gatehouse.Decision) api.Decision {
 	out := api.Decision{
-		Granted: d.Granted, Scheme: d.Scheme, Status: http.StatusOK, RetryAfter: millis(d.RetryAfter),
+		Granted: d.Granted, Scheme: d.Scheme, Signed: d.Signed, Status: http.StatusOK, RetryAfter: millis(d.RetryAfter),
 		Deprecated: timeOut(d.Deprecated), Sunset: timeOut(d.Sunset),
 	}
 	if !d.Granted {
@@ -166,11 +172,15 @@ func question(in *api.Check) (*gatehouse.Request, error) {
 	if err != nil {
 		return nil, &gatehouse.InvalidError{Field: "any_scope", Problem: "holds what is no scope, or more than 64"}
 	}
+	if slices.Contains(in.Roles, "") { // principals may have none
+		return nil, &gatehouse.InvalidError{Field: "roles", Problem: "holds an empty text"}
+	}
 	if in.Cost < 0 || in.Cost > maxCost {
 		return nil, &gatehouse.InvalidError{Field: "cost", Problem: "is not from 1 to 1000000"}
 	}
 	req := &gatehouse.Request{
-		Method: in.Method, Scheme: in.Scheme, Authority: in.Authority, Target: in.Target, Need: scopes, NeedAny: anyScope, Cost: in.Cost, Header: gatehouse.Header{},
+		Method: in.Method, Scheme: in.Scheme, Authority: in.Authority, Target: in.Target, Header: gatehouse.Header{},
+		Need: scopes, NeedAny: anyScope, Roles: in.Roles, Schemes: in.Schemes, Signed: in.Signed, Cost: in.Cost,
 	}
 	if in.Body != nil {
 		req.Body = gatehouse.Body{State: gatehouse.BodyPresent, Bytes: *in.Body}

@@ -145,8 +145,10 @@ func benchRun(kind string) error {
 		handler = p.public()
 	}
 	var draining atomic.Bool
-	f, err := newFace("127.0.0.1:0", handler, &draining, slog.New(slog.DiscardHandler))
-	if err != nil {
+	f := &face{addr: "127.0.0.1:0", serves: func(ln net.Listener) server {
+		return newWeb(ln, handler, forStrangers, &draining, slog.New(slog.DiscardHandler))
+	}}
+	if err := f.open(); err != nil {
 		return err
 	}
 	go func() { _ = f.serve() }()
@@ -155,7 +157,7 @@ func benchRun(kind string) error {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	return f.server.Close()
+	return f.server.(*web).Close()
 }
 
 func benchProcess(dir string) (*process, error) {

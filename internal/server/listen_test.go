@@ -54,15 +54,20 @@ func TestSocketOfAnother(t *testing.T) {
 	}
 }
 
+// openFace listens for HTTP on a free port.
+func openFace(t *testing.T, h http.Handler, draining *atomic.Bool) *face {
+	t.Helper()
+	f := &face{addr: "127.0.0.1:0", serves: func(ln net.Listener) server { return newWeb(ln, h, forStrangers, draining, silent) }}
+	if err := f.open(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // A connection that sends half a header, or reads nothing, is closed in time.
 func TestLimitsOfAFace(t *testing.T) {
 	t.Parallel()
-	f, err := newFace("127.0.0.1:0", http.NotFoundHandler(), &atomic.Bool{}, silent)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.listener.Close() }()
-	s := f.server
+	s := newWeb(nil, http.NotFoundHandler(), forStrangers, &atomic.Bool{}, silent)
 	for name, d := range map[string]time.Duration{"ReadHeaderTimeout": s.ReadHeaderTimeout, "ReadTimeout": s.ReadTimeout, "WriteTimeout": s.WriteTimeout, "IdleTimeout": s.IdleTimeout} {
 		if d <= 0 || d > time.Minute {
 			t.Errorf("%s is %v", name, d)
@@ -121,7 +126,7 @@ func TestDrain(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
 	var draining atomic.Bool
-	f, err := newFace("127.0.0.1:0", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f := openFace(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
 			close(entered)
 			<-release
@@ -130,10 +135,7 @@ func TestDrain(t *testing.T) {
 			return
 		}
 		_, _ = io.WriteString(w, "done")
-	}), &draining, silent)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}), &draining)
 	addr := f.listener.Addr().String()
 	served, drained := make(chan error, 1), make(chan error, 1)
 	go func() { served <- f.serve() }()
@@ -149,7 +151,7 @@ func TestDrain(t *testing.T) {
 	<-entered
 
 	draining.Store(true)
-	go func() { drained <- f.drain(t.Context()) }()
+	go func() { drained <- f.server.Drain(t.Context()) }()
 	idle.send("/")
 	if resp, body := idle.read(); resp.StatusCode != 200 || body != "done" || !resp.Close {
 		t.Errorf("one more request: %d %q, close %v", resp.StatusCode, body, resp.Close)
@@ -180,8 +182,8 @@ func TestDrain(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Errorf("drain: %v", err)
 	}
-	if !running.ended() || f.open.Load() != 0 {
-		t.Errorf("%d connections are open", f.open.Load())
+	if !running.ended() || f.server.(*web).open.Load() != 0 {
+		t.Errorf("%d connections are open", f.server.(*web).open.Load())
 	}
 }
 
@@ -189,14 +191,11 @@ func TestDrain(t *testing.T) {
 func TestDrainGivesUp(t *testing.T) {
 	t.Parallel()
 	entered, left := make(chan struct{}), make(chan struct{})
-	f, err := newFace("127.0.0.1:0", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	f := openFace(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(entered)
 		<-r.Context().Done()
 		close(left)
-	}), &atomic.Bool{}, silent)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}), &atomic.Bool{})
 	go func() { _ = f.serve() }()
 	c := dial(t, f.listener.Addr().String())
 	c.send("/")

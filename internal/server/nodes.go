@@ -144,10 +144,15 @@ func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	c := p.cluster(r.Context())
 	lines := []string{"ready"}
-	for _, part := range []struct {
+	type named struct {
 		name string
 		api.Part
-	}{{"store", c.Store}, {"keyring", c.Keyring}, {"feed", c.Feed}, {"nonces", c.Nonces}, {"limits", c.Limits}} {
+	}
+	all := []named{{"store", c.Store}, {"keyring", c.Keyring}, {"feed", c.Feed}, {"nonces", c.Nonces}, {"limits", c.Limits}}
+	if rules := p.gates.rules; rules != nil {
+		all = append(all, named{"rules", part("file", rules.problem())})
+	}
+	for _, part := range all {
 		state := "ok"
 		if !part.OK {
 			state = "unavailable"

@@ -4,7 +4,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +21,7 @@ import (
 // openOAuth makes the endpoints for OAuth-aware clients. Their issuer has no path (RFC 8414
 // section 3 would put the metadata elsewhere): with one in public_url there are none.
 func (p *parts) openOAuth(c *config.Config, log *slog.Logger) (err error) {
-	issuer := cmp.Or(strings.TrimSuffix(c.PublicURL, "/"), "http://"+c.Listen)
+	issuer := issuer(c)
 	if _, host, _ := strings.Cut(issuer, "://"); strings.Contains(host, "/") {
 		log.Warn("no OAuth endpoints: public_url has a path")
 		return nil

@@ -47,6 +47,7 @@ type parts struct {
 	door       *barong.Door
 	api        *rest.Handler
 	oauth      *oauth.Door // nil: there is none
+	gates      gates
 	keeper     *seal.Keeper
 	metrics    *observe.Metrics
 	uses       *observe.Uses
@@ -60,6 +61,9 @@ type parts struct {
 	sealer     *seal.Sealer
 	closers    []func()
 }
+
+// schemeNames are the names of all schemes.
+var schemeNames = []string{schemebarong.Name, bearer.Name, shield.Name, httpsig.Name}
 
 // close closes what was opened, in reverse order.
 func (p *parts) close() {
@@ -97,7 +101,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 			p.close()
 		}
 	}()
-	p.metrics = observe.New(version, schemebarong.Name, bearer.Name, shield.Name, httpsig.Name)
+	p.metrics = observe.New(version, schemeNames...)
 	if p.data, err = datadir.Open(c.Data); err != nil {
 		return nil, err
 	}
@@ -142,13 +146,16 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 	if err := p.openOAuth(c, log); err != nil {
 		return nil, err
 	}
+	if err := p.openGates(ctx, c, log); err != nil {
+		return nil, err
+	}
 	return &process{parts: p, version: version, log: log}, nil
 }
 
 func (p *parts) openAuthority(ctx context.Context, c *config.Config, kr *seal.Keyring, sealer *seal.Sealer, version string, log *slog.Logger) error {
 	var err error
 	b := schemebarong.New(schemebarong.Options{Window: c.Barong.NonceWindow, Repeat: c.Barong.Replay == "window"})
-	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: p.shared.replay, Limiter: p.shared.limiter, Observer: p.watch(c)}
+	base := gatehouse.Config{Store: p.store, Sealer: sealer, Replay: p.shared.replay, Limiter: p.shared.charges, Observer: p.watch(c)}
 	all, gateOnly := base, base
 	all.Schemes = []gatehouse.Scheme{
 		b, bearer.New(kr), shield.New(shield.Options{Header: c.Shield.Header, PHPInput: c.Shield.PHPInput}),

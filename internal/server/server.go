@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -94,30 +95,32 @@ func (p *process) noteStart(ctx context.Context) error {
 	return p.store.AppendEvent(ctx, gatehouse.NewEvent(actor, time.Now(), "system.start", p.version, gatehouse.OutcomeSucceeded))
 }
 
-// listen opens the public face, the ops face and the admin socket, in this order.
+// listen opens the public face, the admin socket, the ops face and the gates, in this order.
 func (p *process) listen(c *config.Config) ([]*face, error) {
+	want := append([]face{
+		{addr: c.Listen, serves: p.web(p.public(), forStrangers)},
+		{addr: "unix:" + filepath.Join(c.Data, api.SocketName), serves: p.web(p.admin(), forStrangers)},
+		{addr: c.OpsListen, serves: p.web(p.ops(), forStrangers), says: "Metrics and health on http://"},
+	}, p.gateFaces(c)...)
 	var faces []*face
-	for _, want := range []struct {
-		addr    string
-		handler http.Handler
-	}{
-		{c.Listen, p.public()},
-		{"unix:" + filepath.Join(c.Data, api.SocketName), p.admin()},
-		{c.OpsListen, p.ops()},
-	} {
-		if want.addr == "" {
+	for i := range want {
+		if want[i].addr == "" {
 			continue
 		}
-		f, err := newFace(want.addr, want.handler, &p.draining, p.log)
-		if err != nil {
+		if err := want[i].open(); err != nil {
 			for _, f := range faces {
 				_ = f.listener.Close()
 			}
 			return nil, err
 		}
-		faces = append(faces, f)
+		faces = append(faces, &want[i])
 	}
 	return faces, nil
+}
+
+// web makes a server of HTTP for a listener.
+func (p *process) web(h http.Handler, l limits) func(net.Listener) server {
+	return func(ln net.Listener) server { return newWeb(ln, h, l, &p.draining, p.log) }
 }
 
 // public is what clients reach: the native API, Barong's door and gate, the signing keys,
@@ -206,8 +209,10 @@ func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, ma
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Gatehouse %s listens on %s\n", p.version, base)
-	if c.OpsListen != "" {
-		fmt.Fprintf(&b, "Metrics and health on http://%s\n", faces[len(faces)-1].listener.Addr())
+	for _, f := range faces {
+		if f.says != "" {
+			fmt.Fprintf(&b, "%s%s\n", f.says, f.listener.Addr())
+		}
 	}
 	if made != "" {
 		fmt.Fprintf(&b, "The first administrator is %s\n", made)

@@ -13,6 +13,7 @@ import (
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/datadir"
+	"github.com/seed14544106/gatehouse/state/lease"
 	"github.com/seed14544106/gatehouse/state/memory"
 	statepostgres "github.com/seed14544106/gatehouse/state/postgres"
 	"github.com/seed14544106/gatehouse/state/redis"
@@ -24,6 +25,7 @@ type shared struct {
 	kind    string
 	replay  gatehouse.ReplayCache
 	limiter gatehouse.Limiter
+	charges gatehouse.Limiter           // the limiter for requests with keys, with leases where they are configured
 	ping    func(context.Context) error // nil: it cannot be away
 	tend    func(context.Context) error // every second: it purges what has ended, or sees that the memory was lost; nil: nothing
 }
@@ -53,7 +55,7 @@ func (p *parts) openShared(ctx context.Context, c *config.Config, log *slog.Logg
 	if doubt := limiter.Doubt(); doubt != "" {
 		log.Warn("limits begin full", "why", doubt)
 	}
-	p.shared = shared{kind: "files", replay: replay, limiter: limiter}
+	p.shared = shared{kind: "files", replay: replay, limiter: limiter, charges: limiter}
 	return nil
 }
 
@@ -71,7 +73,7 @@ func (p *parts) openState(ctx context.Context, c *config.Config, log *slog.Logge
 		return err
 	}
 	p.closers = append(p.closers, func() { _ = s.Close() })
-	p.shared = shared{kind: "postgresql", replay: s, limiter: s, ping: s.Ping, tend: s.Purge}
+	p.shared = shared{kind: "postgresql", replay: s, limiter: s, charges: leased(s, c), ping: s.Ping, tend: s.Purge}
 	return nil
 }
 
@@ -87,14 +89,18 @@ func (p *parts) openRedis(ctx context.Context, c *config.Config, log *slog.Logge
 	}
 	p.closers = append(p.closers, r.Close)
 	replay := r.Replay(redis.ReplayOptions{MaxWindow: datadir.MaxWindow, MaxAhead: ahead(c)})
-	p.shared = shared{
-		kind:   "redis",
-		replay: replay,
-		limiter: r.Limiter(redis.LimiterOptions{
-			Local: memory.NewLimiter(0, nil), Nodes: func() int { return max(1, p.nodeStatus().Nodes) }, OnFallback: p.metrics.Fallback(),
-		}),
-		ping: r.Ping,
-		tend: replay.Tend,
-	}
+	limiter := r.Limiter(redis.LimiterOptions{
+		Local: memory.NewLimiter(0, nil), Nodes: func() int { return max(1, p.nodeStatus().Nodes) }, OnFallback: p.metrics.Fallback(),
+	})
+	p.shared = shared{kind: "redis", replay: replay, limiter: limiter, charges: leased(limiter, c), ping: r.Ping, tend: replay.Tend}
 	return nil
+}
+
+// leased is the limiter for requests with keys. Codes of accounts are few, and may be given
+// back: they stay exact.
+func leased(shared gatehouse.Limiter, c *config.Config) gatehouse.Limiter {
+	if c.Limits.Lease == 0 {
+		return shared
+	}
+	return lease.New(shared, lease.Options{For: c.Limits.Lease})
 }

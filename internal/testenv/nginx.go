@@ -46,11 +46,30 @@ scgi_temp_path %[1]s/scgi;`
 // The configuration sets neither daemon nor pid nor user.
 func Nginx(tb testing.TB, conf string) (addr string) {
 	tb.Helper()
+	return NginxWith(tb, conf, NginxFiles{})
+}
+
+// NginxFiles is what a configuration finds beside itself.
+type NginxFiles struct {
+	// Texts are files by their path below the configuration's folder, for include and js_import. They
+	// are templates as the configuration is.
+	Texts map[string]string
+	// Modules are names of Debian packages by the name of the module that each holds, which is then
+	// loaded by: load_module modules/NAME;
+	Modules map[string]string
+}
+
+// moduleFolders is where nginx's modules lie, by distribution.
+var moduleFolders = []string{"/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"}
+
+// NginxWith is [Nginx] for a configuration of several files or with modules.
+func NginxWith(tb testing.TB, conf string, files NginxFiles) (addr string) {
+	tb.Helper()
 	bin, err := program("nginx", "nginx-light", "/usr/sbin", "/usr/local/sbin")
 	if err != nil {
 		tb.Fatalf("testenv: %v", err)
 	}
-	text, err := template.New("nginx.conf").Parse(conf)
+	texts, err := files.parse(conf)
 	if err != nil {
 		tb.Fatalf("testenv: read nginx configuration: %v", err)
 	}
@@ -63,8 +82,11 @@ func Nginx(tb testing.TB, conf string) (addr string) {
 		tb.Fatalf("testenv: %v", err)
 	}
 	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := files.link(dir); err != nil {
+		tb.Fatalf("testenv: %v", err)
+	}
 
-	p, addr, err := serveNginx(bin, text, dir, as)
+	p, addr, err := serveNginx(bin, texts, dir, as)
 	if err != nil {
 		tb.Fatalf("testenv: start nginx: %v", err)
 	}
@@ -77,15 +99,44 @@ func Nginx(tb testing.TB, conf string) (addr string) {
 	return addr
 }
 
+// parse reads the configuration and the files beside it, the configuration as nginx.conf.
+func (f NginxFiles) parse(conf string) (*template.Template, error) {
+	texts, err := template.New("nginx.conf").Parse(conf)
+	for name, text := range f.Texts {
+		if err == nil {
+			_, err = texts.New(name).Parse(text)
+		}
+	}
+	return texts, err
+}
+
+// link lets modules/NAME below the folder be the system's modules.
+func (f NginxFiles) link(dir string) error {
+	if len(f.Modules) == 0 {
+		return nil
+	}
+	for _, folder := range moduleFolders {
+		if _, err := os.Stat(folder); err == nil {
+			for name, debian := range f.Modules {
+				if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
+					return fmt.Errorf("%s is not installed (Debian package %s); run: make deps", name, debian)
+				}
+			}
+			return os.Symlink(folder, filepath.Join(dir, "modules"))
+		}
+	}
+	return fmt.Errorf("no folder of nginx's modules; run: make deps")
+}
+
 // serveNginx starts nginx on a free port and returns once it accepts connections.
-func serveNginx(bin string, text *template.Template, dir string, as *account) (*process, string, error) {
+func serveNginx(bin string, texts *template.Template, dir string, as *account) (*process, string, error) {
 	for attempt := 1; ; attempt++ {
 		addr, err := freeAddr()
 		if err != nil {
 			return nil, "", err
 		}
 		conf := filepath.Join(dir, "nginx.conf")
-		if err := writeNginx(conf, text, nginxNames{Listen: addr, Dir: dir, Files: fmt.Sprintf(nginxFiles, dir)}); err != nil {
+		if err := writeNginx(dir, texts, nginxNames{Listen: addr, Dir: dir, Files: fmt.Sprintf(nginxFiles, dir)}); err != nil {
 			return nil, "", err
 		}
 		pid := filepath.Join(dir, "nginx.pid")
@@ -112,14 +163,21 @@ func serveNginx(bin string, text *template.Template, dir string, as *account) (*
 	}
 }
 
-func writeNginx(name string, text *template.Template, names nginxNames) error {
-	var b strings.Builder
-	if err := text.Execute(&b, names); err != nil {
-		return fmt.Errorf("write nginx configuration: %w", err)
-	}
-	// Readable for the account that nginx runs as; the folder keeps others out.
-	if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
-		return fmt.Errorf("write nginx configuration: %w", err)
+// writeNginx writes every file of a configuration.
+func writeNginx(dir string, texts *template.Template, names nginxNames) error {
+	for _, text := range texts.Templates() {
+		var b strings.Builder
+		if err := text.Execute(&b, names); err != nil {
+			return fmt.Errorf("write nginx configuration: %w", err)
+		}
+		path := filepath.Join(dir, text.Name())
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("write nginx configuration: %w", err)
+		}
+		// Readable for the account that nginx runs as; the folder keeps others out.
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			return fmt.Errorf("write nginx configuration: %w", err)
+		}
 	}
 	return nil
 }

@@ -40,6 +40,26 @@ func TestNginx(t *testing.T) {
 	}
 }
 
+func TestNginxWithFiles(t *testing.T) {
+	t.Parallel()
+	addr := NginxWith(t, "load_module modules/ndk_http_module.so;\nevents {}\nhttp { {{.Files}} include more/server.conf; }", NginxFiles{
+		Texts:   map[string]string{"more/server.conf": "server { listen {{.Listen}}; return 204; }"},
+		Modules: map[string]string{"ndk_http_module.so": "libnginx-mod-http-ndk"},
+	})
+	resp, err := http.Get("http://" + addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("got %s, want what the included file says", resp.Status)
+	}
+	missing := NginxFiles{Modules: map[string]string{"none.so": "some-package"}}
+	if err := missing.link(t.TempDir()); err == nil || err.Error() != "none.so is not installed (Debian package some-package); run: make deps" {
+		t.Errorf("a module that is not there: %v", err)
+	}
+}
+
 func TestNginxSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	bin, err := program("nginx", "nginx-light", "/usr/sbin", "/usr/local/sbin")
@@ -55,7 +75,7 @@ func TestNginxSaysWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	text := template.Must(template.New("").Parse("events {} nonsense;"))
+	text := template.Must(template.New("nginx.conf").Parse("events {} nonsense;"))
 	if _, _, err := serveNginx(bin, text, dir, as); err == nil || !strings.Contains(err.Error(), `unknown directive "nonsense"`) {
 		t.Errorf("got %v, want nginx's own words", err)
 	}

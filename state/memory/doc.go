@@ -24,8 +24,9 @@
 // does not survive the machine, nor need it: fsync for every request would cost a thousand
 // times the claim.
 //
-// What the file cannot tell is refused. The floor is an instant; a nonce whose signed time
-// is not after it is not claimed. It is raised
+// What the file cannot tell is not granted. The floor is an instant; a nonce whose signed time
+// is not after it is not claimed. Until the clock has passed the floor that is an error, which
+// says when: nothing fresher can be signed yet. Then it is a refusal. The floor is raised
 //
 //   - at the start, to now + MaxAhead, the latest time any earlier claim can have been signed
 //     for, when the file is missing or damaged, when the machine was started since (the boot

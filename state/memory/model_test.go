@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/gatehousetest"
 	"github.com/seed14544106/gatehouse/state/memory"
 )
@@ -61,11 +62,17 @@ func (m *model) try(t *rapid.T, c claim) {
 	if errors.Is(err, memory.ErrTooFar) {
 		return // after a step back of the clock
 	}
+	floor, _ := m.r.Floor()
+	above := c.signed.After(floor)
+	if after := gatehouse.RetryAfter(err); after > 0 && !above && !now.After(floor) && c.until.After(now) {
+		if left := floor.Sub(now); after < left || after > left+time.Millisecond {
+			t.Fatalf("%v before the floor: %v", left, err)
+		}
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	floor, _ := m.r.Floor()
-	above := c.signed.After(floor)
 	live := slices.ContainsFunc(m.granted, func(g claim) bool { return g.nonce == c.nonce && g.until.After(now) })
 	if ok && slices.Contains(m.granted, c) {
 		t.Fatalf("granted twice: %v", c)
@@ -77,7 +84,7 @@ func (m *model) try(t *rapid.T, c claim) {
 	// A claim that ends no later than one that has expired at any time may be one that was
 	// forgotten.
 	forgotten := slices.ContainsFunc(m.granted, func(g claim) bool { return !c.until.After(g.until) && !g.until.After(m.highest) })
-	if !ok && above && c.until.After(now) && !live && !forgotten {
+	if !ok && (above || !now.After(floor)) && c.until.After(now) && !live && !forgotten {
 		t.Fatalf("refused without a reason: %v at %v, floor %v", c, now, floor)
 	}
 	if ok {

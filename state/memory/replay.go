@@ -45,7 +45,7 @@ type Options struct {
 	// DefaultMaxWindow.
 	MaxWindow time.Duration
 	// MaxAhead is the longest span from now to the signed time of a claim: how far the
-	// clocks of clients may be ahead. It is also how long the floor refuses everything
+	// clocks of clients may be ahead. It is also how long the floor lets nothing pass
 	// after a start without a trusted journal. Zero means MaxWindow.
 	MaxAhead time.Duration
 	// Capacity is the number of claims in a generation. Two generations are kept, so that
@@ -164,9 +164,9 @@ func (r *Replay) load() bool {
 //
 // A pair is free again when the clock shows its end, for a claim with a later end. A claim
 // that ends when the clock shows its end or before is refused, and so is one signed at or
-// before the floor. Errors wrap [gatehouse.ErrUnavailable]; beside it [ErrTooFar] for a
-// claim beyond MaxWindow or MaxAhead, os.ErrClosed after Close, or the system's error when
-// the journal cannot grow.
+// before the floor, once the clock has passed that. Errors wrap [gatehouse.ErrUnavailable];
+// beside it *[gatehouse.RetryError] until then, [ErrTooFar] for a claim beyond MaxWindow or
+// MaxAhead, os.ErrClosed after Close, or the system's error when the journal cannot grow.
 func (r *Replay) Claim(_ context.Context, key, nonce string, signed, until time.Time) (bool, error) {
 	d := digestOf(&r.secret, key, nonce)
 	s, u, now := nanoseconds(signed), nanoseconds(until), nanoseconds(r.now())
@@ -182,8 +182,11 @@ func (r *Replay) Claim(_ context.Context, key, nonce string, signed, until time.
 		return false, gatehouse.Unavailable("claim nonce", ErrTooFar)
 	}
 	r.turn(now)
-	if u <= now || u <= r.j.header.forgotten || s <= r.j.header.floor {
+	if u <= now || u <= r.j.header.forgotten {
 		return false, nil
+	}
+	if floor := r.j.header.floor; s <= floor {
+		return false, gatehouse.BelowFloor(time.Duration(floor - now))
 	}
 	for _, g := range r.gens {
 		if rec, _ := g.find(d); rec != nil && rec.until() > now {

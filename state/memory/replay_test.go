@@ -93,6 +93,17 @@ func (h *house) want(want bool, nonce string, ahead time.Duration) {
 	}
 }
 
+// wantUnknown wants nobody to know whether a nonce signed so long from now was used, until
+// the clock has gone on for after.
+func (h *house) wantUnknown(after time.Duration, nonce string, ahead time.Duration) {
+	h.t.Helper()
+	signed := h.clock.Now().Add(ahead)
+	ok, err := h.r.Claim(h.t.Context(), "k", nonce, signed, signed.Add(10*time.Second))
+	if ok || !errors.Is(err, gatehouse.ErrUnavailable) || gatehouse.RetryAfter(err) != after {
+		h.t.Errorf("Claim(%q, signed %v from now) = %v, %v, want to be told to wait for %v", nonce, ahead, ok, err, after)
+	}
+}
+
 // wantFloor wants a floor so long from now, raised for a reason with this word.
 func (h *house) wantFloor(ahead time.Duration, word string) {
 	h.t.Helper()
@@ -208,11 +219,11 @@ func TestFloorWithoutJournal(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, row.o)
 			h.wantFloor(row.long, "no journal")
-			h.want(false, "1", 0)
-			h.want(false, "2", -time.Second)
+			h.wantUnknown(row.long, "1", 0)
+			h.wantUnknown(row.long, "2", -time.Second)
 			h.clock.Advance(row.long)
-			h.want(false, "3", 0)
-			h.want(false, "4", -time.Nanosecond)
+			h.wantUnknown(time.Millisecond, "3", 0)
+			h.wantUnknown(time.Millisecond, "4", -time.Nanosecond)
 			h.clock.Advance(time.Nanosecond)
 			h.want(true, "5", 0)
 			h.want(false, "6", -time.Nanosecond)
@@ -234,6 +245,7 @@ func TestFloorInPlainMemory(t *testing.T) {
 	if at, why := r.Floor(); !at.Equal(clock.Now().Add(90*time.Second)) || why == "" {
 		t.Errorf("floor %v because %q", at, why)
 	}
+	gatehousetest.ReplayFloor(t, open(t, memory.Options{Now: clock.Now, MaxAhead: 5 * time.Second}), clock, 5*time.Second)
 	r = open(t, memory.Options{Now: clock.Now, Fresh: true})
 	if at, why := r.Floor(); !at.IsZero() || why != "" {
 		t.Errorf("fresh: floor %v because %q", at, why)
@@ -279,11 +291,13 @@ func TestDoubt(t *testing.T) {
 			h.clock.Advance(time.Second)
 			h.reopen(func() { row.spoil(t, h) })
 			h.wantFloor(5*time.Second, row.word)
-			h.want(false, "1", -time.Second)
-			h.want(false, "2", 3*time.Second)
-			h.want(false, "unknown", 0)
-			h.want(false, "unknown", 5*time.Second)
+			h.wantUnknown(5*time.Second, "1", -time.Second)
+			h.wantUnknown(5*time.Second, "2", 3*time.Second)
+			h.wantUnknown(5*time.Second, "unknown", 0)
+			h.wantUnknown(5*time.Second, "unknown", 5*time.Second)
 			h.clock.Advance(5*time.Second + 1)
+			h.want(false, "1", -6*time.Second-1)
+			h.want(false, "2", -2*time.Second-1)
 			h.want(true, "unknown", 0)
 			h.reopen(nil)
 			h.want(false, "unknown", 0)

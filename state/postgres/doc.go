@@ -23,7 +23,7 @@
 // UNLOGGED. A clean restart keeps it; a crash empties it, and a promoted replica has it
 // empty. nonce_birth, which is UNLOGGED too, has one row, the birth of this memory:
 //
-//	floor      a nonce signed at or before it is refused
+//	floor      a nonce signed at or before it is not claimed
 //	forgotten  the latest end among the pairs that were purged; a claim that ends no later
 //	           is refused, so that a step back of the clock frees nothing
 //	self       the oid of nonces when the row was written
@@ -31,9 +31,11 @@
 //
 // A claim is one statement. It inserts the pair only where there is a birth that belongs to
 // this very table: without a row the memory was emptied, and another oid or cluster says
-// that both tables are copies out of a dump. Then the claim is refused, and a new birth is
+// that both tables are copies out of a dump. Then nothing is claimed, and a new birth is
 // written: its floor is now + MaxAhead + 2 × Skew, later than any earlier claim can have
-// been signed for. The oid is compared by every claim, the cluster by every new connection.
+// been signed for. Until the clock has passed the floor a claim signed at or before it is an
+// error, which says when; then it is refused. The oid is compared by every claim, the cluster
+// by every new connection.
 //
 // Errors are never answers. A claim that the server aborted, of which it says so (SQLSTATE
 // 40001, 40P01), is known not to have happened and runs again. Any other failure leaves open

@@ -48,7 +48,7 @@ type Options struct {
 	// DefaultMaxWindow.
 	MaxWindow time.Duration
 	// MaxAhead is the longest span from now to the signed time of a claim: how far the
-	// clocks of clients may be ahead. It is also how long the floor refuses everything
+	// clocks of clients may be ahead. It is also how long the floor lets nothing pass
 	// after the memory was lost. Zero means MaxWindow.
 	MaxAhead time.Duration
 	// Skew is how far clocks of nodes and servers may be apart. Zero means DefaultSkew.

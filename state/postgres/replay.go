@@ -19,8 +19,8 @@ import (
 var ErrTooFar = errors.New("too far in the future")
 
 // claimText inserts a pair where the birth allows it. A pair that has ended gives its row to a
-// new claim. It returns the server's time, whether the birth is good, and the time after the
-// row was written, NULL where none was.
+// new claim. It returns the server's time, whether the birth is good, its floor, zero without
+// one, and the time after the row was written, NULL where none was.
 //
 // The last guards against a claim that stood still while its pair ended and was purged: it
 // has written a row where the first claim's was. $1 digest, $2 until, $3 signed, $4 how far
@@ -34,42 +34,41 @@ claimed AS (
 	WHERE b.good AND $3::bigint > b.floor AND $2 > b.forgotten AND $2 > t.now AND $3 <= t.now + $4::bigint AND $2 <= t.now + $5::bigint
 	ON CONFLICT (digest) DO UPDATE SET until = excluded.until WHERE n.until <= ` + clock("$6") + `
 	RETURNING ` + clock("$6") + ` AS written)
-SELECT t.now, coalesce((SELECT good FROM b), false), (SELECT written FROM claimed) FROM t`
+SELECT t.now, coalesce((SELECT good FROM b), false), coalesce((SELECT floor FROM b), 0), (SELECT written FROM claimed) FROM t`
 
 // Claim implements [gatehouse.ReplayCache]. It is one statement.
 //
 // A pair is free again when the server's clock shows its end. A claim that ends when the
-// clock shows its end or before is refused, and so is one signed at or before the floor.
-// Errors wrap [gatehouse.ErrUnavailable]; beside it [ErrTooFar] for a claim beyond MaxWindow
-// or MaxAhead, or the driver's. After one the nonce may be used up: where the connection broke
-// while the server committed.
+// clock shows its end or before is refused, and so is one signed at or before the floor, once
+// the clock has passed that. Errors wrap [gatehouse.ErrUnavailable]; beside it
+// *[gatehouse.RetryError] until then, [ErrTooFar] for a claim beyond MaxWindow or MaxAhead, or
+// the driver's. After one of these the nonce may be used up: where the connection broke while
+// the server committed.
 func (s *State) Claim(ctx context.Context, key, nonce string, signed, until time.Time) (bool, error) {
-	first, err := s.claim(ctx, digest(key, nonce), nanoseconds(signed), nanoseconds(until))
-	if err != nil {
-		return false, gatehouse.Unavailable("claim nonce", err)
-	}
-	return first, nil
-}
-
-func (s *State) claim(ctx context.Context, id []byte, signed, until int64) (bool, error) {
 	var (
-		now     int64
-		good    bool
-		written sql.NullInt64
+		now, floor int64
+		good       bool
+		written    sql.NullInt64
 	)
+	id, at, end := digest(key, nonce), nanoseconds(signed), nanoseconds(until)
 	ahead, window := int64(s.o.MaxAhead+s.o.Skew), int64(s.o.MaxWindow+s.o.Skew)
 	err := s.again(ctx, func() error {
-		return s.pool.QueryRowContext(ctx, claimText, id, until, signed, ahead, window, s.now()).Scan(&now, &good, &written)
+		return s.pool.QueryRowContext(ctx, claimText, id, end, at, ahead, window, s.now()).Scan(&now, &good, &floor, &written)
 	})
+	if err == nil && !good {
+		// The floor of the birth that this sees to, by whichever node, is no farther ahead.
+		floor = now + int64(s.birthAhead())
+		err = s.bear(ctx, onPool(s.pool), false)
+	}
 	switch {
 	case err != nil:
-		return false, err
+		return false, gatehouse.Unavailable("claim nonce", err)
 	case written.Valid:
-		return written.Int64 < until, nil
-	case !good:
-		return false, s.bear(ctx, onPool(s.pool), false)
-	case signed > now+ahead || until > now+window:
-		return false, ErrTooFar
+		return written.Int64 < end, nil
+	case at > now+ahead || end > now+window:
+		return false, gatehouse.Unavailable("claim nonce", ErrTooFar)
+	case at <= floor && end > now:
+		return false, gatehouse.BelowFloor(time.Duration(floor - now))
 	}
 	return false, nil
 }
@@ -96,19 +95,22 @@ func onPool(pool *sql.DB) queryRow {
 	}
 }
 
-// bear sees to it that there is a birth. Nodes that do so together make one. The clock of this
-// server may be behind the one that earlier claims were held to, hence the second Skew.
+// birthAhead is how far the floor of a birth is ahead. The clock of this server may be behind
+// the one that earlier claims were held to, hence the second Skew.
+func (s *State) birthAhead() time.Duration { return s.o.MaxAhead + 2*s.o.Skew }
+
+// bear sees to it that there is a birth. Nodes that do so together make one.
 func (s *State) bear(ctx context.Context, query queryRow, fresh bool) error {
 	var (
 		ahead any
 		floor sql.NullInt64
 	)
 	if !fresh {
-		ahead = int64(s.o.MaxAhead + 2*s.o.Skew)
+		ahead = int64(s.birthAhead())
 	}
 	err := s.again(ctx, func() error { return query(ctx, birthText, s.now(), ahead).Scan(&floor) })
 	if err == nil && floor.Int64 > 0 {
-		s.o.Logger.WarnContext(ctx, "what nonces were used before is not known: those signed up to the floor are refused",
+		s.o.Logger.WarnContext(ctx, "what nonces were used before is not known: those signed up to the floor are not claimed",
 			"floor", time.Unix(0, floor.Int64).UTC())
 	}
 	return err

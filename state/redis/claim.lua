@@ -5,7 +5,7 @@
 --
 -- KEYS  birth, pair; without the pair only the birth is seen to
 -- ARGV  now, floor of a birth, signed, until, lifetime in ms
--- returns 1 granted, 0 refused, 2 refused and born
+-- returns 1 granted, 0 refused, 2 not after the floor, 3 the same, and born; and the floor
 local info = redis.call('INFO', 'server', 'replication')
 local seen = redis.call('MGET', unpack(KEYS))
 local birth, held = seen[1], seen[2]
@@ -26,14 +26,17 @@ if birth ~= 'known' then
   end
   floor = math.max(floor or 0, tonumber(ARGV[2]))
   redis.call('SET', KEYS[1], run .. replication .. string.format('%.0f', floor))
-  return 2
+  return {3, floor}
 end
 
-if not KEYS[2] or tonumber(ARGV[3]) <= floor then
-  return 0
+if not KEYS[2] then
+  return {0, floor}
+end
+if tonumber(ARGV[3]) <= floor then
+  return {2, floor}
 end
 if held and tonumber(held) > tonumber(ARGV[1]) then
-  return 0
+  return {0, floor}
 end
 redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[5])
-return 1
+return {1, floor}

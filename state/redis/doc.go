@@ -27,7 +27,8 @@
 // Redis forgets: it is restarted empty or with a file that lacks the last second, it is
 // flushed, a replica is promoted that had not heard of everything. It answers as if nothing
 // had happened. So a memory has a birth record: who the server was when it was written, and a
-// floor. A nonce whose signed time is not after the floor is refused. Where the record is
+// floor. A nonce whose signed time is not after the floor is not claimed: an error that says
+// when the clock will have passed the floor, and a refusal from then on. Where the record is
 // missing, or names another server than the one the script runs on, something may be lost: the
 // script writes a new birth, whose floor is the latest signed time that any earlier claim can
 // have had, now + MaxAhead + Skew. Requests signed after that are accepted again.

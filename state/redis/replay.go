@@ -37,7 +37,7 @@ type ReplayOptions struct {
 	// DefaultMaxWindow.
 	MaxWindow time.Duration
 	// MaxAhead is the longest span from now to the signed time of a claim: how far the
-	// clocks of clients may be ahead. A floor refuses everything for so long, and Skew
+	// clocks of clients may be ahead. A floor lets nothing pass for so long, and Skew
 	// more. Zero means MaxWindow.
 	MaxAhead time.Duration
 	// Skew is how far the clocks of two nodes may differ, and how far the server's may
@@ -63,7 +63,7 @@ type Replay struct {
 
 // Replay returns the cache of nonces in the server's memory and looks at all of it, which
 // takes some milliseconds, or a few timeouts where the server does not answer. On a server
-// that never served before every claim is refused for MaxAhead + Skew from then on. Who calls
+// that never served before no claim is granted for MaxAhead + Skew from then on. Who calls
 // [Replay.Tend] every second lets that time begin soon after a loss, not with a claim. Options
 // below zero or above a day are a bug of the caller, and a panic.
 func (c *Client) Replay(o ReplayOptions) *Replay {
@@ -98,15 +98,17 @@ var claimScript = rueidis.NewLuaScript(claimText)
 const (
 	refused = iota
 	granted
-	born
+	below // the floor: not signed after it
+	born  // the same, and the memory begins
 )
 
 // Claim implements [gatehouse.ReplayCache]. It takes one round trip to the server.
 //
 // A claim that ends when the clock shows its end or before is refused, and so is one signed
-// at or before the floor. Errors wrap [gatehouse.ErrUnavailable]; beside it [ErrTooFar] for a
+// at or before the floor, once the clock has passed that. Errors wrap
+// [gatehouse.ErrUnavailable]; beside it *[gatehouse.RetryError] until then, [ErrTooFar] for a
 // claim beyond MaxWindow or MaxAhead, [ErrBusy], os.ErrClosed after Close, or what the network
-// or the server said. After an error of these the nonce may be used up.
+// or the server said. After one of the last the nonce may be used up.
 func (r *Replay) Claim(ctx context.Context, key, nonce string, signed, until time.Time) (bool, error) {
 	now, s, u := r.clock(), nanoseconds(signed), nanoseconds(until)
 	if u > now+r.maxWindow || s > now+r.maxAhead {
@@ -116,24 +118,36 @@ func (r *Replay) Claim(ctx context.Context, key, nonce string, signed, until tim
 		return false, nil
 	}
 	bucket, digest := place(key, nonce)
-	verdict, err := r.run(ctx, []string{bucket + "birth", bucket + digest}, now,
+	verdict, floor, err := r.run(ctx, []string{bucket + "birth", bucket + digest}, now,
 		micros(s), -micros(-u), (u-now+2*r.skew)/1e6+1)
 	if err != nil {
 		return false, gatehouse.Unavailable("claim nonce", err)
 	}
-	if verdict == born {
+	switch verdict {
+	case born:
 		r.touchSoon()
+		fallthrough
+	case below:
+		return false, gatehouse.BelowFloor(time.Duration(floor - now))
 	}
 	return verdict == granted, nil
 }
 
-// run runs the script for keys, with more after now and the floor of a birth.
-func (r *Replay) run(ctx context.Context, keys []string, now int64, more ...int64) (int64, error) {
+// run runs the script for keys, with more after now and the floor of a birth. It returns the
+// verdict and the floor.
+func (r *Replay) run(ctx context.Context, keys []string, now int64, more ...int64) (verdict, floor int64, err error) {
 	args := make([]string, 0, 5)
 	for _, n := range append([]int64{micros(now), -micros(-(now + r.maxAhead + r.skew))}, more...) {
 		args = append(args, strconv.FormatInt(n, 10))
 	}
-	return r.c.run(ctx, claimScript, keys, args).AsInt64()
+	said, err := r.c.run(ctx, claimScript, keys, args).AsIntSlice()
+	if err == nil && len(said) != 2 {
+		err = fmt.Errorf("the script answers with %d numbers", len(said))
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return said[0], said[1] * 1e3, nil
 }
 
 // clock is now. A step back of the clock must not bring back what has expired.

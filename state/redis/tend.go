@@ -30,7 +30,7 @@ func (r *Replay) Tend(ctx context.Context) error {
 	var done sync.WaitGroup
 	for i := range looks {
 		done.Go(func() {
-			verdict, err := r.run(ctx, []string{buckets[first+i*stride] + "birth"}, r.clock())
+			verdict, _, err := r.run(ctx, []string{buckets[first+i*stride] + "birth"}, r.clock())
 			if errs[i] = err; err == nil && verdict == born {
 				births.Add(1)
 			}
@@ -67,7 +67,7 @@ func (r *Replay) touch(ctx context.Context) {
 	for first := range workers {
 		done.Go(func() {
 			for i := first; i < len(buckets); i += workers {
-				if _, err := r.run(ctx, []string{buckets[i] + "birth"}, r.clock()); err != nil {
+				if _, _, err := r.run(ctx, []string{buckets[i] + "birth"}, r.clock()); err != nil {
 					r.due.Store(true)
 					return // the next Tend, or the next birth that a claim meets, brings us back
 				}

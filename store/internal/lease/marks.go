@@ -23,6 +23,7 @@ import (
 type Marks struct {
 	counter    atomic.Uint64
 	all        atomic.Uint64
+	rules      atomic.Uint64 // of any tenant: they change seldom
 	tenants    [1 << 8]atomic.Uint64
 	principals [1 << 13]atomic.Uint64
 	keys       [1 << 16]atomic.Uint64
@@ -43,6 +44,12 @@ func (m *Marks) Holds(stamp uint64, key, principal, tenant string) bool {
 		stamp >= mark(m.tenants[:], tenant).Load() && stamp >= m.all.Load()
 }
 
+// HoldsRules reports whether what was read of route rules since the stamp was taken still
+// holds.
+func (m *Marks) HoldsRules(stamp uint64) bool {
+	return stamp >= m.rules.Load() && stamp >= m.all.Load()
+}
+
 // Apply makes all hold no more that a notice is about.
 func (m *Marks) Apply(n *gatehouse.Notice) {
 	c := m.counter.Add(1)
@@ -53,6 +60,8 @@ func (m *Marks) Apply(n *gatehouse.Notice) {
 		raise(mark(m.principals[:], n.Subject), c)
 	case gatehouse.NoticeTenant:
 		raise(mark(m.tenants[:], n.Tenant), c)
+	case gatehouse.NoticeRules:
+		raise(&m.rules, c)
 	case gatehouse.NoticeSigning: // no record has any of it
 	default:
 		raise(&m.all, c)

@@ -100,6 +100,7 @@ type DB struct {
 	engine Engine
 	hot    *hot    // nil: not kept for this process alone
 	leased *leased // nil: not kept under a lease either
+	rules  keptRules
 	bell   bell
 	walks  *walks
 

@@ -54,9 +54,11 @@ const (
 	leasedHot  = 1 << 13
 	usualRow   = 512     // bytes; most rows are shorter
 	longestHot = 4 << 10 // bytes; the record of a longer row is not kept as it is handed out
-	// A kept record does not learn of uses. Where a key ends when it is not used, that
-	// matters within hotFor; else within keptFor.
-	keptFor = time.Minute
+	// A kept record learns of uses that this node has written, and of no others. Where a key
+	// ends when it is not used, that matters within hotFor. Else it only tells when the key
+	// was last used; keptFor bounds for how long what was changed by hand, past every rule,
+	// goes unseen.
+	keptFor = 10 * time.Minute
 )
 
 // Sharing says how a node takes part among others. The zero value keeps no records.
@@ -125,6 +127,25 @@ func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.R
 	return rec, nil
 }
 
+// touch tells kept records when their keys were used last, as it has been written: who
+// looks them up need not write it again. What changed meanwhile keeps its own stamp, so
+// that a row put back too late does not hold.
+func (l *leased) touch(uses []gatehouse.Use) {
+	var room [usualRow]byte
+	for i := range uses {
+		place := uint64(Place(uses[i].KeyID))
+		packed, stamp, read, ok := l.rows.Get(room[:0], place)
+		if !ok || !usedAt(packed, uses[i].Time) {
+			continue
+		}
+		l.rows.Put(place, packed, stamp, read)
+		hash := maphash.String(l.seed, uses[i].KeyID)
+		if slot := &l.hot[hash&(leasedHot-1)]; slot.hash.Load() == hash {
+			slot.kept.Store(nil)
+		}
+	}
+}
+
 // find returns what is kept of an id and holds.
 func (l *leased) find(keyID string, now time.Time) *leasedRecord {
 	hash := maphash.String(l.seed, keyID)
@@ -158,17 +179,37 @@ func (l *leased) holds(kept *leasedRecord, now time.Time) bool {
 	return now.Sub(l.begun)-kept.read < most && l.keeper.Holds(kept.stamp, k.ID, k.Principal, k.Tenant)
 }
 
-// packRow is a row of lookup as bytes: the joined column with its length, then the
-// materials.
+// lastUseLen is the length of what stands in front of a packed row: when the key was last
+// used, in microseconds, if this node has written that since it read the row; else zero.
+const lastUseLen = 8
+
+// packRow is a row of lookup as bytes: room for a last use, the joined column with its
+// length, then the materials.
 func packRow(row Row) []byte {
 	text, _ := row[0].(string) // as recordOf has read it
 	materials, _ := row[1].([]byte)
-	out := binary.AppendUvarint(make([]byte, 0, len(text)+len(materials)+binary.MaxVarintLen32), uint64(len(text)))
+	out := make([]byte, lastUseLen, lastUseLen+len(text)+len(materials)+binary.MaxVarintLen32)
+	out = binary.AppendUvarint(out, uint64(len(text)))
 	return append(append(out, text...), materials...)
+}
+
+// usedAt writes a last use into a packed row. It reports whether it is later than the one
+// that is there.
+func usedAt(packed []byte, at time.Time) bool {
+	if len(packed) < lastUseLen || int64(binary.LittleEndian.Uint64(packed)) >= micros(at) {
+		return false
+	}
+	binary.LittleEndian.PutUint64(packed, uint64(micros(at)))
+	return true
 }
 
 // unpackRow reads what packRow made, and reports whether it is a record.
 func unpackRow(packed []byte, rec *gatehouse.Record) bool {
+	if len(packed) < lastUseLen {
+		return false
+	}
+	used := int64(binary.LittleEndian.Uint64(packed))
+	packed = packed[lastUseLen:]
 	length, n := binary.Uvarint(packed)
 	if n <= 0 || length > uint64(len(packed)-n) {
 		return false
@@ -176,6 +217,9 @@ func unpackRow(packed []byte, rec *gatehouse.Record) bool {
 	end := n + int(length)
 	c := columns{fields: string(packed[n:end]), inside: true, more: true}
 	c.record(rec)
+	if used > micros(rec.Key.LastUsed) {
+		rec.Key.LastUsed = time.UnixMicro(used).UTC()
+	}
 	var err error
 	rec.Key.Materials, err = decodeMaterials(slices.Clone(packed[end:]))
 	return c.err == nil && err == nil

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/store/internal/compact"
 	"github.com/seed14544106/gatehouse/store/internal/lease"
 )
@@ -57,5 +58,29 @@ func TestLeasedLongRows(t *testing.T) {
 		if hot := first == again; hot != row.hot {
 			t.Errorf("%s: kept as it was handed out: %v", row.name, hot)
 		}
+	}
+}
+
+// TestLeasedTouch writes last uses: a kept record tells the latest, in both tiers, and keeps
+// the stamp and the age of its row.
+func TestLeasedTouch(t *testing.T) {
+	t.Parallel()
+	l := &leased{keeper: &lease.Keeper{}, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]leasedSlot, leasedHot), rows: compact.New(1 << 20)}
+	const stamp, read = 0, int64(time.Second)
+	l.rows.Put(uint64(Place("id")), packRow(leasedRow(t, "id", usualRow)), stamp, read)
+	now := l.begun.Add(2 * time.Second)
+	if kept := l.find("id", now); kept == nil || !kept.record.Key.LastUsed.IsZero() {
+		t.Fatal("the record is not found, or was used")
+	}
+	late := time.Unix(1_800_000_000, 0).UTC()
+	for _, row := range []struct{ use, want time.Time }{{late.Add(-time.Hour), late.Add(-time.Hour)}, {late, late}, {late.Add(-time.Minute), late}} {
+		l.touch([]gatehouse.Use{{KeyID: "unknown", Time: row.use}, {KeyID: "id", Time: row.use}})
+		kept := l.find("id", now)
+		if kept == nil || !kept.record.Key.LastUsed.Equal(row.want) || kept.stamp != stamp || kept.read != time.Duration(read) {
+			t.Fatalf("touched at %v: %+v", row.use, kept)
+		}
+	}
+	if l.find("id", l.begun.Add(time.Second+keptFor)) != nil {
+		t.Error("a touched record is kept for longer than it may")
 	}
 }

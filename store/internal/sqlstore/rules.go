@@ -5,6 +5,8 @@ package sqlstore
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -16,6 +18,19 @@ const (
 
 	updateRules = "UPDATE rules SET text = $2, version = version + 1 WHERE tenant = $1 AND version = $3"
 )
+
+// keptRules are the rules of tenants as they were read last. When they may answer is as for
+// records: see [hot] and [leased].
+type keptRules struct {
+	mu  sync.RWMutex
+	all map[string]ruleSetRead
+}
+
+type ruleSetRead struct {
+	stamp uint64 // taken before it was read: a generation of hot, or of the marks
+	read  time.Time
+	set   gatehouse.RuleSet
+}
 
 // Rules implements [gatehouse.RuleStore].
 func (db *DB) Rules(ctx context.Context, tenant string) (gatehouse.RuleSet, error) {
@@ -31,17 +46,65 @@ func (db *DB) Rules(ctx context.Context, tenant string) (gatehouse.RuleSet, erro
 	return out, nil
 }
 
+// RulesInForce implements [gatehouse.RuleStore]. Stamp and time come first, then the lease,
+// and what is kept at last (R1, R2).
+func (db *DB) RulesInForce(ctx context.Context, tenant string) (gatehouse.RuleSet, error) {
+	stamp, now := db.rulesStamp(), time.Now()
+	if db.hot != nil || db.leased != nil && db.leased.keeper.Leased(now) {
+		db.rules.mu.RLock()
+		kept, ok := db.rules.all[tenant]
+		db.rules.mu.RUnlock()
+		if ok && db.rulesHold(&kept, stamp, now) {
+			return kept.set, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, longestRead)
+	defer cancel()
+	set, err := db.Rules(ctx, tenant)
+	if err != nil {
+		return gatehouse.RuleSet{}, err
+	}
+	db.rules.mu.Lock()
+	defer db.rules.mu.Unlock()
+	if db.rules.all == nil {
+		db.rules.all = map[string]ruleSetRead{}
+	}
+	db.rules.all[tenant] = ruleSetRead{stamp, now, set}
+	return set, nil
+}
+
+// rulesStamp is for rules that are read from now on.
+func (db *DB) rulesStamp() uint64 {
+	switch {
+	case db.hot != nil:
+		return db.hot.generation.Load()
+	case db.leased != nil:
+		return db.leased.keeper.Stamp()
+	}
+	return 0
+}
+
+// rulesHold reports whether kept rules are still those in force, for who took a stamp at now
+// and looked for them afterwards.
+func (db *DB) rulesHold(kept *ruleSetRead, stamp uint64, now time.Time) bool {
+	age := now.Sub(kept.read)
+	if db.hot != nil {
+		return kept.stamp == stamp && age < hotFor
+	}
+	return age < keptFor && db.leased.keeper.HoldsRules(kept.stamp)
+}
+
 // PutRules implements [gatehouse.RuleStore].
 func (db *DB) PutRules(ctx context.Context, r *gatehouse.RuleSet, e *gatehouse.Event) error {
-	return db.change(ctx, "put rules", e, func(ctx context.Context, tx Querier) error {
+	return db.told(ctx, "put rules", e, func(ctx context.Context, tx Querier) ([]gatehouse.Notice, error) {
 		text, args := updateRules, []any{r.Tenant, r.Text, r.Version}
 		if r.Version == 0 {
 			text, args = insertRules, args[:2]
 		}
 		n, err := exec(ctx, tx, text, args...)
 		if err == nil && n == 0 {
-			return gatehouse.ErrConflict
+			return nil, gatehouse.ErrConflict
 		}
-		return err
+		return notice(gatehouse.NoticeRules, r.Tenant, "", false), err
 	})
 }

@@ -26,7 +26,7 @@ const (
 		"time <= COALESCE((SELECT time FROM attempts ORDER BY time LIMIT 1 OFFSET 4999), $1)"
 )
 
-// TouchKeys implements [gatehouse.UseStore]. Records kept in memory stay: see hot.
+// TouchKeys implements [gatehouse.UseStore]. Records kept in memory stay: see hot and leased.
 func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 	// An id that no engine keeps is unknown to all. The others come in one order, so that
 	// two nodes that touch the same keys do not stand in each other's way.
@@ -35,7 +35,7 @@ func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 		return nil
 	}
 	slices.SortFunc(uses, func(a, b gatehouse.Use) int { return strings.Compare(a.KeyID, b.KeyID) })
-	return db.note(ctx, "touch keys", func(ctx context.Context, tx Querier) error {
+	err := db.note(ctx, "touch keys", func(ctx context.Context, tx Querier) error {
 		for _, u := range uses {
 			if _, err := exec(ctx, tx, touchKey, Place(u.KeyID), u.KeyID, micros(u.Time)); err != nil {
 				return err
@@ -43,6 +43,10 @@ func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 		}
 		return nil
 	})
+	if err == nil && db.leased != nil {
+		db.leased.touch(uses)
+	}
+	return err
 }
 
 // InsertAttempts implements [gatehouse.AttemptStore].

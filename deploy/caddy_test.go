@@ -1,0 +1,100 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package deploy_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/seed14544106/gatehouse/internal/testenv"
+)
+
+var caddy = gateway{
+	house: openHouse,
+	asks:  func(h *house) string { return h.gate },
+	start: startCaddy,
+	lines: true,
+}
+
+// startCaddy starts Caddy with its configuration, in front of the service.
+func startCaddy(t *testing.T, s *service, asks []string, replace ...string) string {
+	t.Helper()
+	return testenv.Caddy(t, strings.NewReplacer(append([]string{
+		"http://:8000", "http://:{{.Port}}",
+		"http://api.example.com:8000", "http://api.example.com:{{.Port}}",
+		"to 127.0.0.1:8082", "to " + strings.Join(asks, " "),
+		"127.0.0.1:9000", s.addr,
+	}, replace...)...).Replace(readFile(t, "caddy/Caddyfile")))
+}
+
+func TestCaddy(t *testing.T) {
+	t.Parallel()
+	caddy.run(t)
+}
+
+// Where Gatehouse does not answer, or says what it never says, nobody passes: 503.
+func TestCaddyAuthorityFails(t *testing.T) {
+	t.Parallel()
+	caddy.fails(t, map[string]func(*testing.T) (string, func() int32){
+		"down": nil, "slow": slow, "hangs up": answers(hangsUp),
+		"204": answers(says(204, "X-Auth-Status", "200")), "200 of somebody else": answers(says(200)), "200 but no": answers(says(200, "X-Auth-Status", "403")),
+		"302": answers(says(302, "Location", "/")), "403 of somebody else": answers(says(403)), "404": answers(says(404)), "500": answers(says(500)),
+		"500 with a code": answers(says(500, "X-Auth-Status", "500", "X-Auth-Error", "internal")),
+	})
+}
+
+// A node that takes no connection is passed over. One that was asked is the last that is.
+func TestCaddyAsksOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("one is down", func(t *testing.T) {
+		s := caddy.asking(t, testenv.FreeAddr(t), openHouse(t).gate, testenv.FreeAddr(t))
+		for range 10 {
+			s.granted(t, s.send(t, ask{way: "barong"}), "barong", "unavailable")
+		}
+	})
+	t.Run("both hang up", func(t *testing.T) {
+		one, askedOne := standIn(t, hangsUp)
+		two, askedTwo := standIn(t, hangsUp)
+		denied(t, caddy.asking(t, one, two).send(t, ask{way: "barong"}), 503, "unavailable")
+		if n := askedOne.Load() + askedTwo.Load(); n != 1 {
+			t.Errorf("a question was asked %d times", n)
+		}
+	})
+	t.Run("connections are not kept", func(t *testing.T) {
+		addr, asked := breaksSecond(t)
+		s := caddy.asking(t, addr)
+		for range 2 {
+			if r := s.send(t, ask{way: "bearer"}); r.status != 200 {
+				t.Fatalf("%d %s", r.status, r.body)
+			}
+		}
+		if n := asked.Load(); n != 2 {
+			t.Errorf("two questions were asked %d times", n)
+		}
+	})
+}
+
+// Caddy limits a body while it hands it on.
+func TestCaddyLargeBody(t *testing.T) {
+	t.Parallel()
+	s := caddy.open(t)
+	for _, chunked := range []bool{false, true} {
+		denied(t, s.send(t, ask{way: "bearer", body: make([]byte, 1<<20+1), chunked: chunked}), 413, "body_too_large")
+		r := s.send(t, ask{way: "bearer", body: make([]byte, 1<<20), chunked: chunked})
+		if got := s.granted(t, r, "bearer", "unavailable"); len(got.Body) != 1<<20 {
+			t.Errorf("the service was sent %d bytes", len(got.Body))
+		}
+	}
+}
+
+// Another name is nobody's.
+func TestCaddyOtherHost(t *testing.T) {
+	t.Parallel()
+	s := caddy.open(t)
+	r := s.request(t, ask{way: "bearer"})
+	r.Host = "other.example.com"
+	if got := s.do(t, s.client, r); got.status != 421 || len(got.seen) != 0 {
+		t.Errorf("got %d", got.status)
+	}
+}

@@ -1,0 +1,187 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package deploy_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed14544106/gatehouse/httpsig"
+)
+
+// bodies are what clients send. Every byte there is, in each.
+func bodies() map[string]ask {
+	binary := make([]byte, 100<<10)
+	_, _ = rand.Read(binary) // it does not fail
+	for i := range 256 {
+		binary[i] = byte(i)
+	}
+	full := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	return map[string]ask{
+		"none":           {method: "POST"},
+		"empty":          {method: "POST", body: []byte{}},
+		"empty, chunked": {method: "POST", body: []byte{}, chunked: true},
+		"small":          {body: []byte(`{"amount":1}`)},
+		"chunked":        {body: []byte(`{"amount":1}`), chunked: true},
+		"binary":         {body: binary},
+		"binary chunks":  {body: binary, chunked: true},
+		"of the limit":   {body: full},
+		"of a GET":       {method: "GET", body: []byte("x")},
+	}
+}
+
+// The service gets the bytes that the client sent. What a proof says of them depends on
+// whether the check has them.
+func TestNginxBodies(t *testing.T) {
+	t.Parallel()
+	eachFlavour(t, func(t *testing.T, f flavour, s *site) {
+		for name, a := range bodies() {
+			for _, way := range []string{"bearer", "shield", "httpsig"} {
+				t.Run(name+"/"+way, func(t *testing.T) {
+					a.way = way
+					checkBody(t, f, s, a)
+				})
+			}
+		}
+	})
+}
+
+func checkBody(t *testing.T, f flavour, s *site, a ask) {
+	t.Helper()
+	r := s.send(t, a)
+	known := f.bodies || len(a.body) == 0 && !a.chunked
+	if a.way == "shield" && !known {
+		denied(t, r, http.StatusForbidden, "body_unavailable")
+		return
+	}
+	proof := "unavailable"
+	switch {
+	case a.way != "bearer" && known:
+		proof = "verified"
+	case a.way == "httpsig":
+		proof = "deferred"
+	}
+	got := s.granted(t, r, a.way, proof)
+	if !bytes.Equal(got.Body, a.body) {
+		t.Errorf("the service was sent %d bytes, which are not the client's %d", len(got.Body), len(a.body))
+	}
+	if a.way == "httpsig" {
+		digest := strings.Trim(strings.TrimPrefix(httpsig.ContentDigest(a.body), "sha-256="), ":")
+		c, _ := json.Marshal(claims(t, got.Header.Get("Authorization"))["cdig"]) // it was JSON a moment ago
+		if !strings.Contains(string(c), digest) {
+			t.Errorf("the JWT's claim cdig is %s, want the digest %s", c, digest)
+		}
+	}
+}
+
+// A body that is not the one that was signed reaches the service only where it is the
+// service that compares.
+func TestNginxChangedBody(t *testing.T) {
+	t.Parallel()
+	eachFlavour(t, func(t *testing.T, f flavour, s *site) {
+		for _, way := range []string{"shield", "httpsig", "ed25519"} {
+			for _, chunked := range []bool{false, true} {
+				r := s.request(t, ask{way: way, body: []byte(`{"amount":1}`), chunked: chunked})
+				r.Body = io.NopCloser(strings.NewReader(`{"amount":9}`))
+				got := s.do(t, s.client, r)
+				switch {
+				case f.bodies:
+					denied(t, got, 401, "invalid_credential")
+				case way == "shield":
+					denied(t, got, 403, "body_unavailable")
+				default:
+					s.granted(t, got, way, "deferred")
+				}
+			}
+		}
+	})
+}
+
+// HTTP/2 does not say that there is no body, so a proof over none does not pass where the
+// check has no bodies.
+func TestNginxHTTP2(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	for name, f := range flavours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := startService(t)
+			s := newSite(t, h, service, startNginx(t, f, service, []string{h.gate}, "listen 127.0.0.1:8000", "listen {{.Listen}} http2"))
+			s.client.Protocols = new(http.Protocols)
+			s.client.Protocols.SetUnencryptedHTTP2(true)
+			if name == "lua" { // refuses everybody, as its file says
+				denied(t, s.send(t, ask{way: "bearer"}), 503, "unavailable")
+				return
+			}
+			s.granted(t, s.send(t, ask{way: "bearer"}), "bearer", "unavailable")
+			for _, a := range []ask{{way: "shield"}, {way: "shield", body: []byte("x")}, {way: "shield", body: []byte("x"), chunked: true}} {
+				if r := s.send(t, a); f.bodies {
+					s.granted(t, r, "shield", "verified")
+				} else {
+					denied(t, r, 403, "body_unavailable")
+				}
+			}
+			r := s.send(t, ask{way: "httpsig", body: []byte("x"), chunked: true})
+			if got := s.granted(t, r, "httpsig", map[bool]string{true: "verified", false: "deferred"}[f.bodies]); string(got.Body) != "x" {
+				t.Errorf("the service was sent %q", got.Body)
+			}
+		})
+	}
+}
+
+// Signatures of libraries that are not ours pass, with the fields that they choose to cover.
+func TestNginxOtherSigners(t *testing.T) {
+	t.Parallel()
+	const modules = "../gate/testdata/interop"
+	node, err := exec.LookPath("node")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("node is not installed, and CI is set")
+		}
+		t.Skip("node is not installed: signers that are not ours are not tried")
+	}
+	if _, err := os.Stat(modules + "/node_modules"); err != nil {
+		t.Fatal(modules + "/node_modules is missing: run make deps")
+	}
+	h := openHouse(t)
+	for name, f := range flavours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := startService(t)
+			// The signers sign for the address that they connect to.
+			s := newSite(t, h, service, startNginx(t, f, service, []string{h.gate}, "server_name api.example.com", "server_name 127.0.0.1"))
+			for _, library := range []string{"http-message-signatures", "http-message-sig"} {
+				for algorithm, way := range map[string]string{"hmac-sha256": "httpsig", "ed25519": "ed25519"} {
+					k := h.keys[way]
+					in, err := json.Marshal(map[string]string{
+						"library": library, "algorithm": algorithm, "keyid": k.ID, "secret": k.Secret, "privateKey": k.private,
+						"method": "POST", "url": "http://" + s.addr + usualTarget, "body": `{"amount":1}`,
+					})
+					if err != nil {
+						t.Fatal(err)
+					}
+					c := exec.CommandContext(t.Context(), node, "sign.mjs")
+					c.Dir, c.Stdin, c.Stderr = modules, bytes.NewReader(in), os.Stderr
+					out, err := c.Output()
+					if err != nil {
+						t.Fatal(err)
+					}
+					seen := service.take("") // these requests bear no mark
+					if !strings.Contains(string(out), `"status":200,`) || len(seen) != 1 || string(seen[0].Body) != `{"amount":1}` ||
+						!slices.Equal(seen[0].Header["X-Auth-Key-Id"], []string{k.ID}) {
+						t.Errorf("%s %s: %s", library, algorithm, out)
+					}
+				}
+			}
+		})
+	}
+}

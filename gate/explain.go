@@ -1,0 +1,118 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+)
+
+// Explain says which of the rules is for a request, and why others are not that come near.
+// authority is the host that the client names, target raw. Errors are those of
+// [Rules.Compile].
+func (rs Rules) Explain(method, authority, target string) (api.Explained, error) {
+	routes, err := rs.Compile()
+	if err != nil {
+		return api.Explained{}, err
+	}
+	q := asked{method, authority, target}
+	rule, winner, found, ok := routes.FindPattern(method, authority, target)
+	out := api.Explained{Outcome: gatehouse.ReasonAmbiguousPath.Code()}
+	switch {
+	case ok && found:
+		out = rule.told()
+		out.Pattern = winner
+	case ok:
+		out.Outcome = codeNoRule
+	}
+	if _, plain := CanonicalPath(target); !plain {
+		return out, nil // whatever the rules are
+	}
+	for _, other := range slices.Sorted(maps.Keys(rs)) {
+		if why := q.why(other, winner, ok); other != winner && why != "" {
+			out.Others = append(out.Others, api.OtherRule{Pattern: other, Why: why})
+		}
+	}
+	return out, nil
+}
+
+// codeNoRule is the code of a denial where no rule is for a request.
+const codeNoRule = "no_rule"
+
+// told is what the rule demands, on the wire.
+func (r Rule) told() api.Explained {
+	out := api.Explained{Outcome: "scopes", All: r.need.Strings(), Any: r.any.Strings(), Roles: r.roles, Schemes: r.schemes, Signed: r.signed, Cost: r.cost}
+	switch {
+	case r.kind == ruleOpen:
+		out.Outcome = "open"
+	case r.kind == ruleBlock:
+		out.Outcome = "blocked"
+	case len(r.need)+len(r.any) == 0:
+		out.Outcome = "key"
+	}
+	return out
+}
+
+// asked is a request that is asked about.
+type asked struct{ method, authority, target string }
+
+// meets reports whether a pattern, where it is the only one, is for the request.
+func (q asked) meets(pattern string) bool {
+	routes, err := Rules{pattern: AnyKey()}.Compile()
+	if err != nil {
+		return false
+	}
+	_, found, _ := routes.Find(q.method, q.authority, q.target)
+	return found
+}
+
+// why says why a pattern lost against the winner, empty for none; one is false where the
+// target can be read in two ways. Empty: it does not come near.
+func (q asked) why(pattern, winner string, one bool) string {
+	path, _, _ := strings.Cut(q.target, "?")
+	slashless := q
+	slashless.target = strings.TrimRight(path, "/")
+	switch meets := q.meets(pattern); {
+	case !one && meets:
+		return "is for the path with the slash at its end"
+	case !one && slashless.target != "" && slashless.meets(pattern):
+		return "is for the path without the slash at its end"
+	case meets && winner == "":
+		return "is not for a path that has rules of its own, for other methods"
+	case meets && hostOf(winner) != "" && hostOf(pattern) == "":
+		return "names no host"
+	case meets && shape(winner) == shape(pattern):
+		return "is for more methods"
+	case meets:
+		return "is for more paths"
+	}
+	other := q
+	if other.method = methodOf(pattern); other.method != "" && other.meets(pattern) {
+		return "is for another method"
+	}
+	other = q
+	if other.authority = hostOf(pattern); other.authority != "" && other.meets(pattern) {
+		return "is for another host"
+	}
+	return ""
+}
+
+// methodOf is the method of a pattern; empty: it has none.
+func methodOf(pattern string) string {
+	return pattern[:max(strings.IndexAny(pattern, " \t"), 0)]
+}
+
+var wildcard = regexp.MustCompile(`\{[^}.$]*`)
+
+// shape is the path of a pattern without the names of its wildcards: patterns of one shape
+// are for the same paths.
+func shape(pattern string) string {
+	path := strings.TrimLeft(pattern[len(methodOf(pattern)):], " \t")
+	return wildcard.ReplaceAllString(path[len(hostOf(pattern)):], "{")
+}

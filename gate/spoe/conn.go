@@ -1,0 +1,212 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package spoe
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed14544106/gatehouse/internal/spop"
+)
+
+const (
+	helloTime = 5 * time.Second  // from the connection to its hello
+	frameTime = 5 * time.Second  // from the first byte of a frame to its last
+	writeTime = 5 * time.Second  // of a frame
+	checkTime = 10 * time.Second // of a check; HAProxy's own "timeout processing" is shorter
+	idleTime  = 10 * time.Minute // between frames; HAProxy's own "timeout idle" is shorter
+	lastCall  = 50 * time.Millisecond
+	linger    = time.Second
+)
+
+// conn is a connection of HAProxy's.
+type conn struct {
+	agent    *Agent
+	net      net.Conn
+	r        *bufio.Reader
+	maxFrame int // negotiated
+	checks   chan struct{}
+	pending  sync.WaitGroup // checks that are not answered yet
+
+	mu      sync.Mutex // one frame is written at a time; leaving
+	leaving bool       // what arrives within lastCall is still read
+}
+
+func newConn(a *Agent, nc net.Conn) *conn {
+	return &conn{agent: a, net: nc, r: bufio.NewReader(nc), maxFrame: a.maxFrame, checks: make(chan struct{}, connChecks)}
+}
+
+// serve answers until the connection ends. What ends it is said to HAProxy where it can be.
+func (c *conn) serve() {
+	defer c.net.Close()
+	ctx, cancel := context.WithCancel(c.agent.ctx)
+	defer c.pending.Wait()
+	defer cancel() // nobody waits for the answers any more
+	err := c.greet()
+	for err == nil {
+		err = c.next(ctx)
+	}
+	var code spop.Code
+	switch {
+	case errors.Is(err, errDone):
+		return
+	case errors.As(err, &code):
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		code = spop.Timeout
+		if c.isLeaving() {
+			code = spop.Normal
+			c.pending.Wait()
+		}
+	default: // HAProxy is gone
+		return
+	}
+	if code != spop.Normal {
+		c.agent.log.Warn("a connection of HAProxy ended", "peer", c.net.RemoteAddr().String(), "error", err)
+	}
+	c.part(code)
+}
+
+// errDone ends a connection of which nothing more is to be said.
+var errDone = errors.New("done")
+
+// greet shakes hands (section 3.2.3 of SPOE.txt).
+func (c *conn) greet() error {
+	c.waitUntil(helloTime)
+	f, err := spop.ReadFrame(c.r, c.maxFrame)
+	if err != nil {
+		return err
+	}
+	if f.Type != spop.HAProxyHello || f.Flags&spop.Fin == 0 || f.Stream != 0 || f.ID != 0 {
+		return spop.Invalid
+	}
+	hello, err := spop.ParseHello(f.Payload)
+	switch {
+	case err != nil:
+		return err
+	case !hello.Speaks():
+		return spop.BadVersion
+	case hello.MaxFrame < spop.MinFrame:
+		return spop.BadFrameSize
+	}
+	c.maxFrame = int(min(hello.MaxFrame, uint32(c.maxFrame)))
+	w := spop.Welcome{Version: spop.Version, MaxFrame: uint32(c.maxFrame)}
+	// Async is not offered: every answer goes where its question came from, and HAProxy
+	// then knows at once which questions a broken connection leaves unanswered.
+	if slices.Contains(hello.Capabilities, spop.Pipelining) {
+		w.Capabilities = []string{spop.Pipelining}
+	}
+	err = c.write(spop.Frame{Type: spop.AgentHello, Flags: spop.Fin, Payload: w.Append(nil)})
+	if err == nil && hello.HealthCheck {
+		err = errDone
+	}
+	return err
+}
+
+// next takes a frame.
+func (c *conn) next(ctx context.Context) error {
+	c.waitUntil(idleTime)
+	if _, err := c.r.Peek(1); err != nil {
+		return err
+	}
+	c.waitUntil(frameTime)
+	f, err := spop.ReadFrame(c.r, c.maxFrame)
+	if err != nil {
+		return err
+	}
+	switch f.Type {
+	case spop.Notify:
+		if f.Flags&spop.Fin == 0 {
+			return spop.Fragmented
+		}
+		return c.ask(ctx, f)
+	case spop.Unset:
+		return spop.Fragmented
+	case spop.HAProxyDisconnect:
+		return spop.Normal // HAProxy hears no answer any more
+	case spop.HAProxyHello, spop.AgentHello, spop.AgentDisconnect, spop.Ack:
+		return spop.Invalid
+	}
+	return nil // section 3.2.2: what is not known may be skipped
+}
+
+// ask has a question answered beside the others, as far as there is room.
+func (c *conn) ask(ctx context.Context, f spop.Frame) error {
+	messages, err := spop.ParseMessages(f.Payload)
+	if err != nil {
+		return err
+	}
+	for _, room := range []chan struct{}{c.checks, c.agent.checks} {
+		select {
+		case room <- struct{}{}:
+		case <-c.agent.ctx.Done():
+			return errDone
+		}
+	}
+	c.pending.Go(func() {
+		defer func() { <-c.checks; <-c.agent.checks }()
+		ctx, cancel := context.WithTimeout(ctx, checkTime)
+		defer cancel()
+		f.Payload = c.agent.answer(ctx, messages, len(f.Payload), c.maxFrame)
+		f.Type, f.Flags = spop.Ack, spop.Fin
+		if err := c.write(f); err != nil {
+			_ = c.net.Close() // who reads sees it
+		}
+	})
+	return nil
+}
+
+func (c *conn) write(f spop.Frame) error {
+	b := f.Append(nil)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.net.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	_, err := c.net.Write(b)
+	return err
+}
+
+// waitUntil bounds the next read, but for a connection that is to end soon.
+func (c *conn) waitUntil(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.leaving {
+		_ = c.net.SetReadDeadline(time.Now().Add(d)) // the read says what is wrong
+	}
+}
+
+// leave lets the connection end when what was asked is answered.
+func (c *conn) leave() {
+	c.waitUntil(lastCall)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leaving = true
+}
+
+func (c *conn) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
+}
+
+// part says why the connection ends, and lets HAProxy close it: bytes that nobody read
+// would take what was said with them.
+func (c *conn) part(code spop.Code) {
+	d := spop.Disconnect{Code: code, Message: code.Error()}
+	if c.write(spop.Frame{Type: spop.AgentDisconnect, Flags: spop.Fin, Payload: d.Append(nil)}) != nil {
+		return
+	}
+	if half, ok := c.net.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(linger)) // the read says what is wrong
+	_, _ = io.Copy(io.Discard, c.r)                   // nothing more is heard
+}

@@ -1,0 +1,207 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
+	"github.com/seed14544106/gatehouse/gate"
+	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/scheme/barong"
+	"github.com/seed14544106/gatehouse/scheme/bearer"
+	"github.com/seed14544106/gatehouse/scheme/httpsig"
+	"github.com/seed14544106/gatehouse/scheme/shield"
+)
+
+type rulesCommand struct {
+	Show    rulesShow    `cmd:"" help:"Show the route rules."`
+	Set     rulesSet     `cmd:"" help:"Replace the route rules by those of a file."`
+	Check   rulesCheck   `cmd:"" help:"Check a file of route rules, without a server."`
+	Explain rulesExplain `cmd:"" help:"Say which rule is for a request, and why others are not. Exit code 3: nobody may make it."`
+}
+
+type rulesShow struct{}
+
+func (c *rulesShow) Run(e *env, cl *client.Client) error {
+	r, err := cl.Rules(e.ctx)
+	return e.rules(r, err)
+}
+
+type rulesSet struct {
+	File    string `arg:"" help:"TOML file with the table rules: a pattern such as \"GET /orders\", and what it demands." placeholder:"FILE"`
+	Version int64  `name:"if-version" help:"Replace the rules only while they have this version." placeholder:"N"`
+}
+
+func (c *rulesSet) Run(e *env, cl *client.Client) error {
+	rules, err := config.LoadRules(c.File)
+	if err != nil {
+		return err
+	}
+	r, err := cl.SetRules(e.ctx, c.Version, rules)
+	return e.rules(r, err)
+}
+
+// rule is a row of the rules' table.
+type rule struct{ pattern, demands string }
+
+// rules prints rules, as a table by pattern.
+func (e *env) rules(r api.Rules, err error) error {
+	if err != nil {
+		return err
+	}
+	if e.format != "table" {
+		return e.plain(r)
+	}
+	var rows []rule
+	for _, pattern := range slices.Sorted(maps.Keys(r.Rules)) {
+		demands, ok := r.Rules[pattern].(string)
+		if !ok {
+			text, _ := json.Marshal(r.Rules[pattern]) // it came as JSON
+			demands = string(text)
+		}
+		rows = append(rows, rule{pattern, demands})
+	}
+	return table(e, rows, []string{"PATTERN", "DEMANDS"}, func(r *rule) []string { return []string{r.pattern, r.demands} })
+}
+
+type rulesCheck struct {
+	File string `arg:"" help:"TOML file with the table rules." placeholder:"FILE"`
+}
+
+func (c *rulesCheck) Run(e *env) error {
+	rules, err := readRules(c.File)
+	if err != nil {
+		return err
+	}
+	return one(e, rulesSound{len(rules)}, []string{"RULES"}, func(r *rulesSound) []string { return []string{strconv.Itoa(r.Rules)} })
+}
+
+// rulesSound says how many rules a sound file has.
+type rulesSound struct {
+	Rules int `json:"rules"`
+}
+
+// readRules reads the rules of a file and checks them.
+func readRules(file string) (gate.Rules, error) {
+	data, err := config.LoadRules(file)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := gate.ParseRules(data)
+	if err == nil {
+		err = rules.CheckSchemes([]string{barong.Name, bearer.Name, httpsig.Name, shield.Name})
+	}
+	if err == nil {
+		_, err = rules.Compile()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return rules, nil
+}
+
+type rulesExplain struct {
+	Method string `arg:"" help:"The request's method."`
+	URL    string `arg:"" name:"url" help:"The request's URL, or only its path, with or without a query: then rules with a host are not for it." placeholder:"URL"`
+	File   string `help:"Ask a TOML file of rules, and no server." placeholder:"FILE" xor:"rules"`
+	Config string `help:"Ask as the gates of a server with this configuration do: its rules file, if it has one, else the server." placeholder:"FILE" xor:"rules"`
+}
+
+func (c *rulesExplain) Run(e *env, connect func() (*client.Client, error)) error {
+	q := api.Explain{Method: c.Method, Target: c.URL}
+	if !strings.HasPrefix(c.URL, "/") {
+		_, rest, ok := strings.Cut(c.URL, "://")
+		i := strings.IndexAny(rest+"/", "/?")
+		if q.Authority, q.Target = rest[:i], rest[i:]; !ok || q.Authority == "" {
+			return usageError{errors.New("the URL is none, and no path")}
+		}
+		if !strings.HasPrefix(q.Target, "/") {
+			q.Target = "/" + q.Target
+		}
+	}
+	x, err := c.explain(e, q, connect)
+	if err != nil {
+		return err
+	}
+	if err := e.explained(&x); err != nil {
+		return err
+	}
+	if x.Pattern == "" || x.Outcome == "blocked" {
+		return errDenied
+	}
+	return nil
+}
+
+func (c *rulesExplain) explain(e *env, q api.Explain, connect func() (*client.Client, error)) (api.Explained, error) {
+	file := c.File
+	if c.Config != "" {
+		cfg, err := config.Load(c.Config, e.environ, nil)
+		if err != nil {
+			return api.Explained{}, err
+		}
+		file = cfg.Gate.RulesFile
+	}
+	if file != "" {
+		rules, err := readRules(file)
+		if err != nil {
+			return api.Explained{}, err
+		}
+		return rules.Explain(q.Method, q.Authority, q.Target)
+	}
+	cl, err := connect()
+	if err != nil {
+		return api.Explained{}, err
+	}
+	return cl.ExplainRule(e.ctx, q)
+}
+
+// explained prints which rule is for a request: that one first, the others below.
+func (e *env) explained(x *api.Explained) error {
+	if e.format != "table" {
+		return e.plain(x)
+	}
+	rows := []rule{{x.Pattern, demands(x)}}
+	for _, o := range x.Others {
+		rows = append(rows, rule{o.Pattern, "not this one: it " + o.Why})
+	}
+	return table(e, rows, []string{"PATTERN", "DEMANDS"}, func(r *rule) []string { return []string{r.pattern, r.demands} })
+}
+
+// demands is what a rule demands, in words.
+func demands(x *api.Explained) string {
+	switch x.Outcome {
+	case "open":
+		return "pass: no key is asked for"
+	case "blocked":
+		return "block: nobody passes"
+	case "no_rule":
+		return "no_rule: nobody passes"
+	case "ambiguous_path":
+		return "ambiguous_path: the path can be read in two ways, so nobody passes"
+	}
+	words := []string{"a key"}
+	for _, list := range []struct {
+		text  string
+		words []string
+	}{{"all scopes of ", x.All}, {"a scope of ", x.Any}, {"a role of ", x.Roles}, {"a scheme of ", x.Schemes}} {
+		if len(list.words) > 0 {
+			words = append(words, list.text+comma(list.words))
+		}
+	}
+	if x.Signed {
+		words = append(words, "a scheme that signs")
+	}
+	if x.Cost > 1 {
+		words = append(words, "costs "+number64(x.Cost))
+	}
+	return "require: " + strings.Join(words, "; ")
+}
