@@ -12,7 +12,7 @@ import (
 
 var caddy = gateway{
 	house: openHouse,
-	asks:  func(h *house) string { return h.gate },
+	asks:  func(n *node) string { return n.gate },
 	start: startCaddy,
 	lines: true,
 }
@@ -20,12 +20,12 @@ var caddy = gateway{
 // startCaddy starts Caddy with its configuration, in front of the service.
 func startCaddy(t *testing.T, s *service, asks []string, replace ...string) string {
 	t.Helper()
-	return testenv.Caddy(t, strings.NewReplacer(append([]string{
+	return testenv.Caddy(t, strings.NewReplacer(append(replace,
 		"http://:8000", "http://:{{.Port}}",
 		"http://api.example.com:8000", "http://api.example.com:{{.Port}}",
-		"to 127.0.0.1:8082", "to " + strings.Join(asks, " "),
+		"to 127.0.0.1:8082", "to "+strings.Join(asks, " "),
 		"127.0.0.1:9000", s.addr,
-	}, replace...)...).Replace(readFile(t, "caddy/Caddyfile")))
+	)...).Replace(readFile(t, "caddy/Caddyfile")))
 }
 
 func TestCaddy(t *testing.T) {
@@ -97,4 +97,19 @@ func TestCaddyOtherHost(t *testing.T) {
 	if got := s.do(t, s.client, r); got.status != 421 || len(got.seen) != 0 {
 		t.Errorf("got %d", got.status)
 	}
+}
+
+func TestCaddyFrozen(t *testing.T) {
+	t.Parallel()
+	caddy.freezes(t)
+}
+
+func TestCaddyRollingRestart(t *testing.T) {
+	t.Parallel()
+	caddy.rolls(t)
+}
+
+func TestCaddyOtherSigners(t *testing.T) {
+	t.Parallel()
+	caddy.signers(t, "http://api.example.com:8000", "http://127.0.0.1:{{.Port}}")
 }

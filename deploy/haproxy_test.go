@@ -4,20 +4,23 @@
 package deploy_test
 
 import (
+	"bytes"
+	"io"
+	"net"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 var haproxy = gateway{
 	house:  openSPOEHouse,
-	asks:   func(h *house) string { return spoeOf(h.node) },
+	asks:   spoeOf,
 	start:  startHAProxy,
+	listen: listenSPOE,
 	bodies: true,
 	lines:  true,
 }
@@ -45,6 +48,16 @@ func openSPOEHouse(t *testing.T) *house {
 	return spoeHouse.h
 }
 
+// listenSPOE starts a node anew with an address for HAProxy, at which it stays.
+func listenSPOE(t *testing.T, n *node) {
+	t.Helper()
+	n.end(t)
+	n.environ = append(n.environ[:len(n.environ):len(n.environ)], "GATEHOUSE_SPOE_LISTEN="+testenv.FreeAddr(t))
+	if err := n.start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 var spoeOn = regexp.MustCompile(`\(SPOE\) on (\S+)\n`)
 
 // spoeOf is where a node that has started listens for HAProxy; empty: nowhere.
@@ -64,12 +77,12 @@ func startHAProxy(t *testing.T, s *service, asks []string, replace ...string) st
 	for i, addr := range asks {
 		agents += strings.NewReplacer("agent1", "agent"+string(rune('1'+i)), "127.0.0.1:9002", addr).Replace(agent)
 	}
-	conf := strings.NewReplacer(append([]string{
+	conf := strings.NewReplacer(append(replace,
 		"bind 127.0.0.1:8080", "bind {{.Listen}}",
 		"config spoe-gatehouse.conf", "config {{.Dir}}/spoe-gatehouse.conf",
 		agent, agents,
 		"127.0.0.1:8081", s.addr,
-	}, replace...)...).Replace(readFile(t, "haproxy/haproxy.cfg"))
+	)...).Replace(readFile(t, "haproxy/haproxy.cfg"))
 	return testenv.HAProxy(t, conf, "spoe-gatehouse.conf", readFile(t, "haproxy/spoe-gatehouse.conf"))
 }
 
@@ -78,4 +91,69 @@ func TestHAProxy(t *testing.T) {
 	haproxy.run(t)
 }
 
-var _ = time.Second
+// Where no agent answers as one does, nobody passes: 503.
+func TestHAProxyAuthorityFails(t *testing.T) {
+	t.Parallel()
+	haproxy.fails(t, map[string]func(*testing.T) (string, func() int32){
+		"down":          nil,
+		"silent":        agentThat(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }),
+		"hangs up":      agentThat(func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) }),
+		"speaks HTTP":   agentThat(func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n") }),
+		"says too much": agentThat(func(conn net.Conn) { _, _ = conn.Write(bytes.Repeat([]byte{0xff}, 1<<16)) }),
+	})
+}
+
+// agentThat stands in for an agent. How often HAProxy asks it cannot be told from its health checks.
+func agentThat(serve func(net.Conn)) func(*testing.T) (string, func() int32) {
+	return func(t *testing.T) (string, func() int32) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					defer conn.Close()
+					serve(conn)
+				}()
+			}
+		}()
+		return l.Addr().String(), func() int32 { return 1 }
+	}
+}
+
+// A proof over a body that a question has no room for is refused. Other keys pass with any.
+func TestHAProxyLargeBody(t *testing.T) {
+	t.Parallel()
+	s := haproxy.open(t)
+	large := bytes.Repeat([]byte{0, 1, 0xfe, 0xff}, 1<<16)
+	for _, chunked := range []bool{false, true} {
+		for _, way := range []string{"shield", "httpsig", "ed25519"} {
+			denied(t, s.send(t, ask{way: way, body: large, chunked: chunked}), 413, "body_too_large")
+		}
+		r := s.send(t, ask{way: "bearer", body: large, chunked: chunked})
+		if got := s.granted(t, r, "bearer", "unavailable"); !bytes.Equal(got.Body, large) {
+			t.Errorf("the service was sent %d bytes", len(got.Body))
+		}
+	}
+}
+
+func TestHAProxyFrozen(t *testing.T) {
+	t.Parallel()
+	haproxy.freezes(t)
+}
+
+func TestHAProxyRollingRestart(t *testing.T) {
+	t.Parallel()
+	haproxy.rolls(t)
+}
+
+func TestHAProxyOtherSigners(t *testing.T) {
+	t.Parallel()
+	haproxy.signers(t)
+}

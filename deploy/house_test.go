@@ -85,7 +85,8 @@ var theHouse struct {
 }
 
 // openHouse returns the house that all tests share. Besides the ways it has the keys
-// "limited" (bearer: one request an hour) and "elsewhere" (bearer: from another network).
+// "limited" (bearer: one request an hour), "counted" (bearer: a million), "elsewhere" (bearer: from another network)
+// and "wide" (bearer: 64 long scopes).
 func openHouse(t *testing.T) *house {
 	t.Helper()
 	bin := testenv.Binary(t)
@@ -130,9 +131,14 @@ func (h *house) furnish() error {
 		"shield": {Schemes: []string{"shield"}}, "httpsig": {Schemes: []string{"httpsig"}},
 		"ed25519":   {Schemes: []string{"httpsig"}, PublicKey: pemOf("PUBLIC KEY", publicDER)},
 		"limited":   {Schemes: []string{"bearer"}, Limits: []api.Limit{{Name: "hour", Count: 1, Period: time.Hour.Milliseconds()}}},
+		"counted":   {Schemes: []string{"bearer"}, Limits: []api.Limit{{Name: "hour", Count: 1_000_000, Period: time.Hour.Milliseconds()}}},
+		"wide":      {Schemes: []string{"bearer"}, Scopes: manyScopes()},
 		"elsewhere": {Schemes: []string{"bearer"}, Networks: []string{"192.0.2.0/24"}},
 	} {
-		in.Owner, in.Name, in.Scopes = owner, name, []string{"orders"}
+		in.Owner, in.Name = owner, name
+		if in.Scopes == nil {
+			in.Scopes = []string{"orders"}
+		}
 		k := key{}
 		if k.CreatedKey, err = admin.CreateKey(ctx, in); err != nil {
 			return fmt.Errorf("create key %s: %w", name, err)
@@ -146,6 +152,14 @@ func (h *house) furnish() error {
 		h.keys[name] = k
 	}
 	return nil
+}
+
+// manyScopes are more than fit into a page of a JWT.
+func manyScopes() (scopes []string) {
+	for i := range 64 {
+		scopes = append(scopes, fmt.Sprintf("orders-of-%s-%02d", strings.Repeat("a", 45), i))
+	}
+	return scopes
 }
 
 // schemeOf is how the holder of a key presents it.

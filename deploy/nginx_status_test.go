@@ -42,6 +42,9 @@ func TestNginxDenials(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				r := s.send(t, row.ask)
 				denied(t, r, row.status, row.code)
+				if row.code == "no_credential" {
+					t.Logf("%q", r.header["Www-Authenticate"])
+				}
 				if invites := r.header.Get("Accept-Signature") != ""; invites != (row.status == http.StatusUnauthorized) {
 					t.Errorf("%d with Accept-Signature %q", row.status, r.header["Accept-Signature"])
 				}
@@ -49,6 +52,9 @@ func TestNginxDenials(t *testing.T) {
 					t.Errorf("WWW-Authenticate %q, want %s", r.header["Www-Authenticate"], want)
 				}
 			})
+		}
+		if r := s.send(t, ask{way: "counted"}); r.status != http.StatusOK || len(r.header["Ratelimit"]) != 1 || len(r.header["Ratelimit-Policy"]) != 1 {
+			t.Errorf("%d with RateLimit %q and its policy %q", r.status, r.header["Ratelimit"], r.header["Ratelimit-Policy"])
 		}
 		s.send(t, ask{way: "limited"})
 		r := s.send(t, ask{way: "limited"})

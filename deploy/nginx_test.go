@@ -4,6 +4,7 @@
 package deploy_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,17 @@ func TestNginxSchemes(t *testing.T) {
 			if got.Method != "GET" || got.Target != usualTarget || got.Host != publicHost || len(got.Body) != 0 {
 				t.Errorf("%s: the service was sent %+v", way, got)
 			}
+		}
+	})
+}
+
+// A JWT of many scopes fits into nginx's buffers.
+func TestNginxLongJWT(t *testing.T) {
+	t.Parallel()
+	eachFlavour(t, func(t *testing.T, _ flavour, s *site) {
+		r := s.send(t, ask{way: "wide"})
+		if r.status != http.StatusOK || len(r.seen) != 1 || len(r.seen[0].Header.Get("X-Auth-Scopes")) < 3000 {
+			t.Errorf("got %d %s", r.status, r.body)
 		}
 	})
 }

@@ -18,17 +18,18 @@ import (
 // gateway is a gateway that hands on every refusal, and what the suites must know of it.
 type gateway struct {
 	house  func(t *testing.T) *house
-	asks   func(h *house) string // the address that it asks there
+	asks   func(n *node) string // the address that it asks there
 	start  func(t *testing.T, s *service, asks []string, replace ...string) (addr string)
-	bodies bool // the question has the client's body
-	lines  bool // a target is handed on as it was sent; else it comes in one spelling
+	listen func(t *testing.T, n *node) // has a node listen for the gateway's questions; nil: it does
+	bodies bool                        // the question has the client's body
+	lines  bool                        // a target is handed on as it was sent; else it comes in one spelling
 }
 
 // open starts the gateway in front of the shared house.
 func (g *gateway) open(t *testing.T, replace ...string) *site {
 	t.Helper()
 	h, s := g.house(t), startService(t)
-	return newSite(t, h, s, g.start(t, s, []string{g.asks(h)}, replace...))
+	return newSite(t, h, s, g.start(t, s, []string{g.asks(h.node)}, replace...))
 }
 
 // asking starts the gateway in front of other addresses than the house's.

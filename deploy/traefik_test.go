@@ -14,16 +14,16 @@ import (
 func traefik(bodies bool) *gateway {
 	return &gateway{
 		house:  openHouse,
-		asks:   func(h *house) string { return h.gate },
+		asks:   func(n *node) string { return n.gate },
 		bodies: bodies,
 		start: func(t *testing.T, s *service, asks []string, replace ...string) string {
 			t.Helper()
-			r := strings.NewReplacer(append([]string{
+			r := strings.NewReplacer(append(replace,
 				"address: 127.0.0.1:8000", "address: {{.Listen}}",
 				"filename: /etc/traefik/", "filename: {{.Dir}}/",
 				"127.0.0.1:8082", asks[0],
 				"127.0.0.1:9000", s.addr,
-			}, replace...)...)
+			)...)
 			dynamic := r.Replace(readFile(t, "traefik/dynamic.yaml"))
 			if bodies {
 				dynamic = strings.Replace(dynamic, "middlewares: [gatehouse] #", "middlewares: [gatehouse-body] #", 1)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -166,7 +167,7 @@ func (g *Gate) rule(ctx context.Context, method, authority, target string) (Rule
 	case found.Two:
 		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
 	case found.Rule.kind == ruleNone:
-		return Rule{}, &Denial{Status: http.StatusForbidden, Code: "no_rule", Title: "No rule lets anyone in here"}
+		return Rule{}, &Denial{Status: http.StatusForbidden, Code: codeNoRule, Title: "No rule lets anyone in here"}
 	case found.Rule.kind == ruleBlock:
 		return Rule{}, denialOf(gatehouse.ReasonRouteNotAllowed)
 	}
@@ -183,29 +184,47 @@ func Demanding(all, anyOf gatehouse.Scopes) Rule {
 }
 
 // and is a rule with what another demands besides. An open route that something is demanded
-// of is not open. Two rules that each demand one of several cannot be met together: nobody may.
+// of is not open. Rules that nobody can meet together are a denial, and so are two that each
+// demand one of several scopes: one key may have one of each, but a request has one list.
 func (r Rule) and(more Rule) (Rule, *Denial) {
 	switch {
-	case more.kind == ruleNone:
+	case more.kind == ruleNone || more.kind == ruleOpen:
 		return r, nil
 	case more.kind == ruleBlock:
 		return Rule{}, denialOf(gatehouse.ReasonRouteNotAllowed)
-	case r.kind == ruleOpen || r.kind == ruleKey && r.plain():
+	case r.kind == ruleOpen:
 		return more, nil
-	case len(r.any) > 0 && len(more.any) > 0, len(r.roles) > 0 && len(more.roles) > 0, len(r.schemes) > 0 && len(more.schemes) > 0:
-		return Rule{}, &Denial{Status: http.StatusForbidden, Code: gatehouse.ReasonRouteNotAllowed.Code(), Title: "Two rules demand one of several each"}
 	}
-	r.kind = ruleScopes
+	var meets [3]bool
+	r.roles, meets[0] = common(r.roles, more.roles)
+	r.schemes, meets[1] = common(r.schemes, more.schemes)
+	meets[2] = len(r.any) == 0 || len(more.any) == 0
+	if slices.Contains(meets[:], false) {
+		return Rule{}, &Denial{Status: http.StatusForbidden, Code: gatehouse.ReasonRouteNotAllowed.Code(), Title: "No key meets what is demanded here"}
+	}
+	if more.kind == ruleScopes {
+		r.kind = ruleScopes
+	}
 	r.need = append(r.need[:len(r.need):len(r.need)], more.need...)
 	r.any = append(r.any[:len(r.any):len(r.any)], more.any...)
-	r.roles = append(r.roles[:len(r.roles):len(r.roles)], more.roles...)
-	r.schemes = append(r.schemes[:len(r.schemes):len(r.schemes)], more.schemes...)
 	r.signed = r.signed || more.signed
 	r.cost = max(r.cost, more.cost)
 	return r, nil
 }
 
-// plain reports whether a rule demands nothing but a key.
-func (r Rule) plain() bool {
-	return len(r.need)+len(r.any)+len(r.roles)+len(r.schemes) == 0 && !r.signed && r.cost == 0
+// common is what two lists allow, of which an empty one allows all; ok is false where that is
+// nothing.
+func common(a, b []string) (both []string, ok bool) {
+	switch {
+	case len(a) == 0:
+		return b, true
+	case len(b) == 0:
+		return a, true
+	}
+	for _, w := range a {
+		if slices.Contains(b, w) {
+			both = append(both, w)
+		}
+	}
+	return both, len(both) > 0
 }

@@ -69,6 +69,9 @@ func (s *Server) allowed(v *gate.Verdict, q *gatehouse.Request) *auth.CheckRespo
 
 // announced calls set with what a client learns of its limits and of the end of its secret.
 func announced(d *gatehouse.Decision, set func(name, value string)) {
+	if d.Limit.Name == "" && d.Deprecated.IsZero() && d.Sunset.IsZero() {
+		return // nothing, mostly: no map is made for it
+	}
 	h := http.Header{}
 	gate.Announce(h, d)
 	for _, name := range slices.Sorted(maps.Keys(h)) {

@@ -56,23 +56,52 @@ func (s *Server) question(in *auth.CheckRequest) (q *gatehouse.Request, more gat
 	return q, more, ""
 }
 
-const (
-	alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	methodBytes  = alphanumeric + "!#$%&'*+-.^_`|~" // RFC 9110 section 5.6.2
-	hostBytes    = alphanumeric + "-._:[]"          // no comma: Envoy joins a Host that was sent twice
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+var (
+	methodBytes = setOf(alphanumeric + "!#$%&'*+-.^_`|~") // RFC 9110 section 5.6.2
+	hostBytes   = setOf(alphanumeric + "-._:[]")          // no comma: Envoy joins a Host that was sent twice
 )
+
+func setOf(text string) *[256]bool {
+	var set [256]bool
+	for i := range len(text) {
+		set[text[i]] = true
+	}
+	return &set
+}
+
+// all reports whether a text has bytes of the set only, and at least one.
+func all(text string, set *[256]bool) bool {
+	for i := range len(text) {
+		if !set[text[i]] {
+			return false
+		}
+	}
+	return text != ""
+}
+
+// printed reports whether a text has neither spaces nor control characters.
+func printed(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
 
 // unreadable names the attribute that is missing, malformed, or there in two forms.
 func unreadable(h *auth.AttributeContext_HttpRequest) string {
 	scheme, path := h.GetScheme(), h.GetPath()
 	switch {
-	case h.GetMethod() == "" || strings.Trim(h.GetMethod(), methodBytes) != "":
+	case !all(h.GetMethod(), methodBytes):
 		return "method"
 	case scheme != "" && scheme != "http" && scheme != "https":
 		return "scheme"
-	case h.GetHost() == "" || strings.Trim(h.GetHost(), hostBytes) != "":
+	case !all(h.GetHost(), hostBytes):
 		return "host"
-	case !strings.HasPrefix(path, "/") && (path != "*" || h.GetMethod() != http.MethodOptions), strings.ContainsFunc(path, func(c rune) bool { return c <= ' ' || c == 0x7f }):
+	case !strings.HasPrefix(path, "/") && (path != "*" || h.GetMethod() != http.MethodOptions), !printed(path):
 		return "path"
 	case h.GetHeaderMap() != nil && len(h.GetHeaders()) > 0:
 		return "headers"
