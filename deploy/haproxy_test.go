@@ -17,12 +17,12 @@ import (
 )
 
 var haproxy = gateway{
-	house:  openSPOEHouse,
-	asks:   spoeOf,
-	start:  startHAProxy,
-	listen: listenSPOE,
-	bodies: true,
-	lines:  true,
+	house:   openSPOEHouse,
+	asks:    spoeOf,
+	start:   startHAProxy,
+	environ: func(t *testing.T) []string { return []string{"GATEHOUSE_SPOE_LISTEN=" + testenv.FreeAddr(t)} },
+	bodies:  true,
+	lines:   true,
 }
 
 var spoeHouse struct {
@@ -36,7 +36,7 @@ func openSPOEHouse(t *testing.T) *house {
 	t.Helper()
 	bin := testenv.Binary(t)
 	spoeHouse.once.Do(func() {
-		n := &node{bin: bin, dir: filepath.Join(shared, "spoe"), gate: "127.0.0.1:0", api: "127.0.0.1:0", environ: []string{"GATEHOUSE_SPOE_LISTEN=127.0.0.1:0"}}
+		n := &node{bin: bin, dir: filepath.Join(shared, "spoe"), gate: anyPort, api: anyPort, environ: []string{"GATEHOUSE_SPOE_LISTEN=" + anyPort}}
 		spoeHouse.h = &house{node: n, keys: map[string]key{}}
 		if spoeHouse.err = n.start(); spoeHouse.err == nil {
 			spoeHouse.err = spoeHouse.h.furnish()
@@ -46,16 +46,6 @@ func openSPOEHouse(t *testing.T) *house {
 		t.Fatal(spoeHouse.err)
 	}
 	return spoeHouse.h
-}
-
-// listenSPOE starts a node anew with an address for HAProxy, at which it stays.
-func listenSPOE(t *testing.T, n *node) {
-	t.Helper()
-	n.end(t)
-	n.environ = append(n.environ[:len(n.environ):len(n.environ)], "GATEHOUSE_SPOE_LISTEN="+testenv.FreeAddr(t))
-	if err := n.start(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 var spoeOn = regexp.MustCompile(`\(SPOE\) on (\S+)\n`)
@@ -77,13 +67,13 @@ func startHAProxy(t *testing.T, s *service, asks []string, replace ...string) st
 	for i, addr := range asks {
 		agents += strings.NewReplacer("agent1", "agent"+string(rune('1'+i)), "127.0.0.1:9002", addr).Replace(agent)
 	}
-	conf := strings.NewReplacer(append(replace,
+	conf := strings.NewReplacer(append(replace, "option httplog", "option httplog\n option dontlog-normal",
 		"bind 127.0.0.1:8080", "bind {{.Listen}}",
 		"config spoe-gatehouse.conf", "config {{.Dir}}/spoe-gatehouse.conf",
 		agent, agents,
 		"127.0.0.1:8081", s.addr,
 	)...).Replace(readFile(t, "haproxy/haproxy.cfg"))
-	return testenv.HAProxy(t, conf, "spoe-gatehouse.conf", readFile(t, "haproxy/spoe-gatehouse.conf"))
+	return testenv.HAProxy(t, conf, "spoe-gatehouse.conf", strings.Replace(readFile(t, "haproxy/spoe-gatehouse.conf"), "    groups      check\n", "    groups check\n    log global\n    option dontlog-normal\n", 1))
 }
 
 func TestHAProxy(t *testing.T) {

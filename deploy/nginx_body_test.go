@@ -185,3 +185,41 @@ func TestNginxOtherSigners(t *testing.T) {
 		})
 	}
 }
+
+// A signature may cover any field: the check has them all, as they came.
+func TestNginxCoveredFields(t *testing.T) {
+	t.Parallel()
+	eachFlavour(t, func(t *testing.T, f flavour, s *site) {
+		k := s.house.keys["httpsig"]
+		mac, err := httpsig.HMACKey([]byte(k.Secret))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fields := []string{"content-type", "date", "cookie", "user-agent", "accept", "accept-encoding", "x-anything", "x-forwarded-for"}
+		for _, row := range map[string]struct {
+			more  []string
+			grant bool
+		}{
+			"any":            {nil, true},
+			"content-length": {[]string{"content-length"}, f.bodies}, // auth_request announces no body, and so no length
+		} {
+			r := s.request(t, ask{body: []byte(`{"amount":1}`), header: []string{
+				"Content-Type", "application/json", "Date", "Sun, 22 Nov 2026 11:00:00 GMT", "Cookie", "a=1; b=2", "User-Agent", "test/1", "Accept", "*/*",
+				"Accept-Encoding", "identity", "X-Anything", "a", "X-Anything", "b", "X-Forwarded-For", "192.0.2.1", "Content-Length", "12",
+			}})
+			signer := httpsig.Signer{KeyID: k.ID, Key: mac, Components: slices.Concat(
+				[]string{"@method", "@authority", "@path", "@query", "content-digest"}, fields, row.more)}
+			if err := signer.SignRequest(r, []byte(`{"amount":1}`)); err != nil {
+				t.Fatal(err)
+			}
+			switch got := s.do(t, s.client, r); {
+			case !row.grant:
+				denied(t, got, 401, "malformed_credential")
+			case f.bodies:
+				s.granted(t, got, "httpsig", "verified")
+			default:
+				s.granted(t, got, "httpsig", "deferred")
+			}
+		}
+	})
+}

@@ -4,9 +4,12 @@
 package deploy_test
 
 import (
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +25,7 @@ func openNodes(t *testing.T) (*house, [2]*node) {
 	environ := []string{"GATEHOUSE_DATABASE_URL=" + testenv.Postgres(t)}
 	var nodes [2]*node
 	for i := range nodes {
-		n := &node{bin: bin, dir: filepath.Join(dir, string('a'+rune(i))), api: testenv.FreeAddr(t), gate: testenv.FreeAddr(t), environ: environ}
+		n := &node{bin: bin, dir: filepath.Join(dir, string('a'+rune(i))), api: lastingAddr(t), gate: lastingAddr(t), environ: environ}
 		if i > 0 { // each needs the same keyring
 			text, err := os.ReadFile(filepath.Join(nodes[0].data(), "keyring"))
 			if err == nil {
@@ -46,6 +49,20 @@ func openNodes(t *testing.T) (*house, [2]*node) {
 		t.Fatal(err)
 	}
 	return h, nodes
+}
+
+// lastingAddr is a free address with a port that the system gives to nobody by itself, as the
+// node is down at times.
+func lastingAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		if l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.N(12000)))); err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // Nodes are replaced one after the other, and no client notices.

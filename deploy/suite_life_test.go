@@ -21,14 +21,14 @@ import (
 // openOwn starts a house of the test's own, which the gateway can ask.
 func (g *gateway) openOwn(t *testing.T) *house {
 	t.Helper()
-	n := &node{bin: testenv.Binary(t), dir: t.TempDir(), gate: testenv.FreeAddr(t), api: testenv.FreeAddr(t)}
+	n := &node{bin: testenv.Binary(t), dir: t.TempDir(), gate: anyPort, api: anyPort}
+	if g.environ != nil {
+		n.environ = g.environ(t)
+	}
 	if err := n.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.kill() })
-	if g.listen != nil {
-		g.listen(t, n)
-	}
 	h := &house{node: n, keys: map[string]key{}}
 	if err := h.furnish(); err != nil {
 		t.Fatal(err)
@@ -84,8 +84,12 @@ func (g *gateway) rolls(t *testing.T) {
 	h, nodes := openNodes(t)
 	asks := make([]string, len(nodes))
 	for i, n := range nodes {
-		if g.listen != nil {
-			g.listen(t, n)
+		if g.environ != nil {
+			n.end(t)
+			n.environ = slices.Concat(n.environ, g.environ(t))
+			if err := n.start(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		asks[i] = g.asks(n)
 	}

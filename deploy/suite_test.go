@@ -17,12 +17,12 @@ import (
 
 // gateway is a gateway that hands on every refusal, and what the suites must know of it.
 type gateway struct {
-	house  func(t *testing.T) *house
-	asks   func(n *node) string // the address that it asks there
-	start  func(t *testing.T, s *service, asks []string, replace ...string) (addr string)
-	listen func(t *testing.T, n *node) // has a node listen for the gateway's questions; nil: it does
-	bodies bool                        // the question has the client's body
-	lines  bool                        // a target is handed on as it was sent; else it comes in one spelling
+	house   func(t *testing.T) *house
+	asks    func(n *node) string // the address that it asks there
+	start   func(t *testing.T, s *service, asks []string, replace ...string) (addr string)
+	environ func(t *testing.T) []string // of a node that the gateway can ask for all its life; nil: any
+	bodies  bool                        // the question has the client's body
+	lines   bool                        // a target is handed on as it was sent; else it comes in one spelling
 }
 
 // open starts the gateway in front of the shared house.

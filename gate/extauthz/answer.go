@@ -52,7 +52,7 @@ func (s *Server) allowed(v *gate.Verdict, q *gatehouse.Request) *auth.CheckRespo
 		ok = ok.overwrite(okHeaders, name, value)
 	})
 	for name := range q.Header {
-		if s.gate.Strips(name) && !slices.Contains(names, name) {
+		if s.hides(name) && !slices.Contains(names, name) {
 			ok = ok.name(okRemove, name)
 		}
 	}

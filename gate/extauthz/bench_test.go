@@ -29,8 +29,8 @@ func (b *bare) Check(context.Context, *auth.CheckRequest) (*auth.CheckResponse, 
 }
 
 // BenchmarkCheck measures checks of a hot bearer key, with the authority and everything,
-// beside a server that gives each the same answer and does nothing else: over loopback TCP, 32 at a time, in
-// turns. Less than 85 % of that server's throughput is a failure.
+// beside a server that gives each the same answer and does nothing else: over loopback TCP,
+// 32 at a time, in turns. Less than 85 % of that server's throughput is a failure.
 func BenchmarkCheck(b *testing.B) {
 	h := open(b)
 	_, conn := serve(b, gateOf(b, h.Authority, gate.Options{}), extauthz.Options{}, loopback(b))

@@ -19,7 +19,9 @@ const partialBody = "X-Envoy-Auth-Partial-Body"
 
 // body is the client's body where it is surely whole. sent is what the configuration says:
 // that Envoy sends bodies (with_request_body), and none that it has cut. That may be a
-// mistake, and then none arrives, so the check must agree: see [arrived] and [absent].
+// mistake, and then none arrives: so a write has no body only where it says so itself, which
+// is how whoever reads it after us will take it. A body of a read has no meaning (RFC 9110
+// section 9.3.1).
 func body(h *auth.AttributeContext_HttpRequest, fields gatehouse.Header, sent bool) gatehouse.Body {
 	bytes := h.GetRawBody()
 	if len(bytes) == 0 {

@@ -59,6 +59,7 @@ const (
 type Server struct {
 	auth.UnimplementedAuthorizationServer
 	gate    *gate.Gate
+	strips  map[string]bool // what the gate says of usual fields
 	peers   []netip.Prefix
 	timeout time.Duration
 	log     *slog.Logger
@@ -69,12 +70,15 @@ type Server struct {
 // New makes a server. It answers grpc.health.v1.Health/Check too, for the server as a whole
 // and for envoy.service.auth.v3.Authorization.
 func New(g *gate.Gate, o Options) *Server {
-	s := &Server{gate: g, peers: o.Peers, timeout: cmp.Or(o.Timeout, defaultTimeout), log: o.Log, health: health.NewServer()}
+	s := &Server{gate: g, peers: o.Peers, timeout: cmp.Or(o.Timeout, defaultTimeout), log: o.Log, health: health.NewServer(), strips: map[string]bool{}}
 	if s.peers == nil {
 		s.peers = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	for _, name := range usualFields {
+		s.strips[name] = g.Strips(name)
 	}
 	s.grpc = grpc.NewServer(
 		grpc.MaxRecvMsgSize(cmp.Or(o.MaxBody, defaultMaxBody)+besideBody),

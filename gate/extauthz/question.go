@@ -194,7 +194,7 @@ func (s *Server) merged(joined map[string]string) gatehouse.Header {
 			continue
 		}
 		values := []string{value}
-		if strings.Contains(value, ",") && s.gate.Strips(name) && !strings.HasPrefix(strings.ToLower(name), "signature") {
+		if strings.Contains(value, ",") && s.hides(name) && !strings.HasPrefix(strings.ToLower(name), "signature") {
 			values = strings.Split(value, ",")
 		}
 		put(out, name, values)
@@ -205,7 +205,20 @@ func (s *Server) merged(joined map[string]string) gatehouse.Header {
 // changed reports whether a field that the service gets may have another value than Envoy
 // wrote into the check.
 func (s *Server) changed(name string, values []string) bool {
-	return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, lost) }) && !s.gate.Strips(name)
+	return slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, lost) }) && !s.hides(name)
+}
+
+// usualFields are fields that most requests have: to ask the gate about each time costs more
+// than to read them.
+var usualFields = []string{
+	"Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Content-Length", "Content-Type", "Cookie", "Origin", "Referer", "Traceparent",
+	"User-Agent", "X-Envoy-External-Address", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id",
+}
+
+// hides is [gate.Gate.Strips].
+func (s *Server) hides(name string) bool {
+	hidden, known := s.strips[name]
+	return known && hidden || !known && s.gate.Strips(name)
 }
 
 func pseudo(name string) bool { return name == "" || name[0] == ':' }

@@ -6,6 +6,7 @@ package forwardauth
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse/gate"
@@ -83,7 +84,7 @@ func (a *answer) deny(d *gate.Denial) {
 		return
 	}
 	for name, values := range d.Challenge {
-		h[name] = values
+		h[name] = []string{strings.Join(values, ", ")} // of several lines nginx 1.22 hands on the first
 	}
 	status := http.StatusForbidden
 	if d.Status == http.StatusUnauthorized {

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/spop"
@@ -27,6 +28,10 @@ type Options struct {
 	Proxies  gate.Proxies   // whose word on the client's address and scheme counts; zero: nobody's
 	MaxFrame int            // bytes of a frame, and so of header and body of a request together; zero: 64 KiB
 	Log      *slog.Logger   // is told who was turned away and what broke; nil: slog.Default
+
+	// Seen is told of each check: the code of its denial, empty where it was allowed, and how
+	// long it took. Nil: nobody is.
+	Seen func(code string, took time.Duration)
 }
 
 const (
@@ -45,6 +50,7 @@ type Agent struct {
 	proxies  gate.Proxies
 	maxFrame int
 	log      *slog.Logger
+	seen     func(string, time.Duration)
 	checks   chan struct{} // has room for maxChecks
 
 	ctx  context.Context // of every check
@@ -60,7 +66,7 @@ type Agent struct {
 // New makes an agent that asks g. It panics for a MaxFrame below 256.
 func New(g *gate.Gate, o Options) *Agent {
 	a := &Agent{
-		gate: g, peers: o.Peers, proxies: o.Proxies, maxFrame: cmp.Or(o.MaxFrame, defaultMaxFrame), log: o.Log,
+		gate: g, peers: o.Peers, proxies: o.Proxies, maxFrame: cmp.Or(o.MaxFrame, defaultMaxFrame), log: o.Log, seen: o.Seen,
 		checks: make(chan struct{}, maxChecks), listeners: map[net.Listener]bool{}, conns: map[*conn]bool{},
 	}
 	if a.maxFrame < spop.MinFrame {
@@ -68,6 +74,9 @@ func New(g *gate.Gate, o Options) *Agent {
 	}
 	if a.peers == nil {
 		a.peers = loopback
+	}
+	if a.seen == nil {
+		a.seen = func(string, time.Duration) {}
 	}
 	if a.log == nil {
 		a.log = slog.Default()

@@ -40,11 +40,13 @@ var announced = [...][2]string{
 // answer decides about a request. Every variable is set, most of them empty: what an
 // earlier check of the same transaction said does not stay.
 func (a *Agent) answer(ctx context.Context, messages []spop.Message, size, limit int) (actions []byte) {
+	begin, code := time.Now(), codeUnavailable
 	defer func() {
 		if p := recover(); p != nil {
 			a.log.ErrorContext(ctx, "request not decided", "panic", p, "stack", string(debug.Stack()))
 			actions = nobody()
 		}
+		a.seen(code, time.Since(begin))
 	}()
 	q, wrong := a.read(messages, size, limit)
 	var v gate.Verdict
@@ -58,7 +60,11 @@ func (a *Agent) answer(ctx context.Context, messages []spop.Message, size, limit
 	}
 	if actions = a.actions(&q, &v); len(actions)+frameHead > limit {
 		a.log.ErrorContext(ctx, "request not decided", "error", "the answer is larger than a frame of HAProxy's may be", "bytes", len(actions))
-		actions = nobody()
+		return nobody()
+	}
+	code = ""
+	if v.Denial != nil {
+		code = v.Denial.Code
 	}
 	return actions
 }
@@ -66,9 +72,11 @@ func (a *Agent) answer(ctx context.Context, messages []spop.Message, size, limit
 // frameHead is what a frame has at most before its payload.
 const frameHead = 1 + 4 + 10 + 10
 
+const codeUnavailable = "unavailable"
+
 // nobody is the answer where nobody could decide.
 func nobody() []byte {
-	return set(number(nil, varStatus, http.StatusServiceUnavailable), varCode, "unavailable")
+	return set(number(nil, varStatus, http.StatusServiceUnavailable), varCode, codeUnavailable)
 }
 
 // actions writes the verdict.

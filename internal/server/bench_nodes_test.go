@@ -44,10 +44,10 @@ func BenchmarkNodes(b *testing.B) {
 				}
 				cmd := exec.Command(os.Args[0])
 				cmd.Env = append(append(os.Environ(), shared...), benchServer+"="+kind, "GATEHOUSE_BENCH_DIR="+dir)
-				addr, made := benchBegin(b, cmd)
-				addrs = append(addrs, addr)
+				node, _ := benchBegin(b, cmd)
+				addrs = append(addrs, node.Addrs[0])
 				if i == 0 {
-					keys = made
+					keys = node.Keys
 				}
 			}
 			// A store of nonces that begins refuses what it may have forgotten.

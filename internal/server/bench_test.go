@@ -71,8 +71,8 @@ const benchServer = "GATEHOUSE_BENCH_SERVER"
 
 // hello is what a server of the benchmark says first.
 type hello struct {
-	Addr string
-	Keys []benchKey
+	Addrs []string // of its faces
+	Keys  []benchKey
 }
 
 // TestMain runs the tests, or a server of the benchmark.
@@ -91,13 +91,19 @@ func TestMain(m *testing.M) {
 // standard input does, which is when this process ends, however it ends.
 func benchStart(b *testing.B, kind string) (addr string, keys []benchKey) {
 	b.Helper()
+	h, _ := benchBegin(b, benchPinned(b, kind))
+	return h.Addrs[0], h.Keys
+}
+
+// benchPinned is a server of the benchmark on processor 0.
+func benchPinned(b *testing.B, kind string) *exec.Cmd {
 	cmd := exec.Command("taskset", "-c", "0", os.Args[0])
 	cmd.Env = append(os.Environ(), benchServer+"="+kind, "GATEHOUSE_BENCH_DIR="+b.TempDir())
-	return benchBegin(b, cmd)
+	return cmd
 }
 
 // benchBegin starts a server of the benchmark.
-func benchBegin(b *testing.B, cmd *exec.Cmd) (addr string, keys []benchKey) {
+func benchBegin(b *testing.B, cmd *exec.Cmd) (h hello, pid int) {
 	b.Helper()
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -115,49 +121,68 @@ func benchBegin(b *testing.B, cmd *exec.Cmd) (addr string, keys []benchKey) {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	var h hello
 	if err := json.NewDecoder(out).Decode(&h); err != nil {
 		b.Fatal(err)
 	}
-	return h.Addr, h.Keys
+	return h, cmd.Process.Pid
+}
+
+// benchKinds are the servers of the benchmarks: each opens what it is made of, and fills in
+// what it says of its keys.
+var benchKinds = map[string]func(*hello) (faces []face, done func(), err error){
+	"bare": func(*hello) ([]face, func(), error) {
+		h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			h := w.Header()
+			h.Set("Authorization", "Bearer x")
+			h.Set("Cache-Control", "no-store")
+			h.Set("Content-Type", "text/html; charset=utf-8")
+		})
+		return []face{benchFace(h, forStrangers)}, func() {}, nil
+	},
+	"gate": func(h *hello) ([]face, func(), error) { return benchDoor(h, 64) },
+	"node": func(h *hello) ([]face, func(), error) { return benchDoor(h, 0) }, // it uses the keys of the first one
+}
+
+func benchFace(h http.Handler, l limits) face {
+	return face{addr: "127.0.0.1:0", serves: func(ln net.Listener) server {
+		return newWeb(ln, h, l, new(atomic.Bool), slog.New(slog.DiscardHandler))
+	}}
+}
+
+// benchDoor is the public face of a process, with so many keys made.
+func benchDoor(h *hello, keys int) ([]face, func(), error) {
+	p, err := benchProcess(os.Getenv("GATEHOUSE_BENCH_DIR"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if keys > 0 {
+		h.Keys, err = benchKeys(p, keys)
+	}
+	return []face{benchFace(p.public(), forStrangers)}, p.close, err
 }
 
 // benchRun is the other process.
 func benchRun(kind string) error {
-	h := hello{}
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		h := w.Header()
-		h.Set("Authorization", "Bearer x")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Type", "text/html; charset=utf-8")
-	}))
-	if kind != "bare" {
-		p, err := benchProcess(os.Getenv("GATEHOUSE_BENCH_DIR"))
-		if err != nil {
-			return err
-		}
-		defer p.close()
-		if kind == "gate" { // a node uses the keys of the first one
-			if h.Keys, err = benchKeys(p, 64); err != nil {
-				return err
-			}
-		}
-		handler = p.public()
-	}
-	var draining atomic.Bool
-	f := &face{addr: "127.0.0.1:0", serves: func(ln net.Listener) server {
-		return newWeb(ln, handler, forStrangers, &draining, slog.New(slog.DiscardHandler))
-	}}
-	if err := f.open(); err != nil {
+	var h hello
+	faces, done, err := benchKinds[kind](&h)
+	if err != nil {
 		return err
 	}
-	go func() { _ = f.serve() }()
-	h.Addr = f.listener.Addr().String()
+	defer done()
+	for i := range faces {
+		f := &faces[i]
+		if err := f.open(); err != nil {
+			return err
+		}
+		defer func() { _ = f.server.(*web).Close() }()
+		go func() { _ = f.serve() }()
+		h.Addrs = append(h.Addrs, f.listener.Addr().String())
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(h); err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	return f.server.(*web).Close()
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 func benchProcess(dir string) (*process, error) {
@@ -199,6 +224,8 @@ type benchClient struct {
 	r    *bufio.Reader
 	keys []*benchKey
 	next int
+	ask  func(c *benchClient, at time.Time) // puts a request into buf
+	want []byte                             // is part of the answer's body; nil: it has none
 	buf  []byte
 	took []float64
 }
@@ -217,7 +244,7 @@ func benchClients(b *testing.B, addr string, keys []benchKey, conns int) []*benc
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { _ = conn.Close() })
-		c := &benchClient{conn: conn, r: bufio.NewReader(conn)}
+		c := &benchClient{conn: conn, r: bufio.NewReader(conn), ask: (*benchClient).askBarong}
 		for j := i; j < len(keys); j += conns {
 			c.keys = append(c.keys, &keys[j])
 		}
@@ -264,14 +291,19 @@ func drive(b *testing.B, clients []*benchClient, span time.Duration) (rate float
 
 var okLine = []byte("HTTP/1.1 200 OK\r\n")
 
-// once sends one request with a nonce of its own and reads the answer.
-func (c *benchClient) once(at time.Time) error {
+// askBarong is one request to Barong's gate, with a nonce of its own.
+func (c *benchClient) askBarong(at time.Time) {
 	k := c.keys[c.next%len(c.keys)]
 	c.next++
 	k.last = max(k.last+1, at.UnixMilli())
 	nonce := strconv.FormatInt(k.last, 10)
 	c.buf = fmt.Appendf(c.buf[:0], "GET /api/v2/auth/api/v2/barong/resource/users/me HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench\r\nX-Auth-Apikey: %s\r\nX-Auth-Nonce: %s\r\nX-Auth-Signature: %s\r\n\r\n",
 		k.ID, nonce, schemebarong.Sign(k.Secret, nonce, k.ID))
+}
+
+// once sends one request and reads the answer.
+func (c *benchClient) once(at time.Time) error {
+	c.ask(c, at)
 	if _, err := c.conn.Write(c.buf); err != nil {
 		return err
 	}
@@ -282,18 +314,33 @@ func (c *benchClient) once(at time.Time) error {
 	if !bytes.Equal(line, okLine) {
 		return fmt.Errorf("answer %q", line)
 	}
-	for {
+	for length := 0; ; {
 		line, err := c.r.ReadSlice('\n')
 		if err != nil {
 			return err
 		}
-		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok && !bytes.HasPrefix(v, []byte("0")) {
-			return io.ErrUnexpectedEOF // a body was not expected
+		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
+				return err
+			}
 		}
 		if len(line) == 2 {
-			return nil
+			return c.body(length)
 		}
 	}
+}
+
+// body reads the body of an answer.
+func (c *benchClient) body(length int) error {
+	text, err := c.r.Peek(length)
+	if err != nil {
+		return err
+	}
+	if (length == 0) != (c.want == nil) || !bytes.Contains(text, c.want) {
+		return fmt.Errorf("body %q", text)
+	}
+	_, err = c.r.Discard(length)
+	return err
 }
 
 func median(v []float64) float64 {

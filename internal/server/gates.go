@@ -44,7 +44,7 @@ func (p *parts) openGates(ctx context.Context, c *config.Config, log *slog.Logge
 	if g.token, err = gatewayToken(c.Gate.TokenFile); err != nil {
 		return err
 	}
-	if err := p.warnOfGates(ctx, &c.Gate, log); err != nil {
+	if err := p.warnOfGates(ctx, c, log); err != nil {
 		return err
 	}
 	o, err := p.gateOptions(c, log)
@@ -98,19 +98,20 @@ func (p *parts) gateOptions(c *config.Config, log *slog.Logger) (gate.Options, e
 	}, nil
 }
 
-// warnOfGates says what is no mistake for certain.
-func (p *parts) warnOfGates(ctx context.Context, c *config.Gate, log *slog.Logger) error {
-	if wide := widerThanHost(c.Peers); wide != "" && p.gates.token.Empty() {
-		log.Warn("every machine in a network of gate.peers may ask as a gateway; gate.token_file would let only gateways", "network", wide)
+// warnOfGates says what is no mistake for certain. The secret of gateways is for HTTP only.
+func (p *parts) warnOfGates(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	anybody := c.Gate.Listen != "" && p.gates.token.Empty() || c.GRPC.Listen+c.SPOE.Listen != ""
+	if wide := widerThanHost(c.Gate.Peers); wide != "" && anybody {
+		log.Warn("every machine in a network of gate.peers may ask as a gateway; over HTTP gate.token_file would let only gateways", "network", wide)
 	}
-	t, err := p.store.Tenant(ctx, c.Tenant)
+	t, err := p.store.Tenant(ctx, c.Gate.Tenant)
 	switch {
 	case errors.Is(err, gatehouse.ErrNotFound):
-		log.Warn("there is no tenant of the name in gate.tenant: no key passes the gates", "tenant", c.Tenant)
+		log.Warn("there is no tenant of the name in gate.tenant: no key passes the gates", "tenant", c.Gate.Tenant)
 	case err != nil:
 		return fmt.Errorf("gate.tenant: %w", err)
 	case t.State != gatehouse.TenantActive:
-		log.Warn("the tenant in gate.tenant is not active: no key passes the gates", "tenant", c.Tenant)
+		log.Warn("the tenant in gate.tenant is not active: no key passes the gates", "tenant", c.Gate.Tenant)
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func (p *process) gateFaces(c *config.Config) []face {
 			return extauthz.New(g.asked, extauthz.Options{Peers: c.Gate.Peers, MaxBody: c.Gate.MaxBody << 10, Log: p.log})
 		}},
 		{addr: c.SPOE.Listen, says: "Gate for HAProxy (SPOE) on ", serves: func(net.Listener) server {
-			return spoe.New(g.asked, spoe.Options{Peers: c.Gate.Peers, Proxies: p.proxies, Log: p.log})
+			return spoe.New(g.asked, spoe.Options{Peers: c.Gate.Peers, Proxies: p.proxies, Log: p.log, Seen: g.seen.of("spoe")})
 		}},
 		{addr: c.Proxy.Listen, serves: p.web(watchRequests(g.proxy, g.seen), forServices), says: "Proxy on http://"},
 	}

@@ -21,6 +21,11 @@ var gateNames = []string{"nginx", "haproxy", "ingress-nginx", "caddy", "traefik"
 // seenFunc is told of each check; the code is that of the denial, empty where it was allowed.
 type seenFunc func(gate, code string, took time.Duration)
 
+// of is told of the checks of one gate.
+func (f seenFunc) of(gate string) func(code string, took time.Duration) {
+	return func(code string, took time.Duration) { f(gate, code, took) }
+}
+
 // watchChecks tells of checks over HTTP. What a check came to stands in its answer.
 func watchChecks(h http.Handler, seen seenFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
