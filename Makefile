@@ -49,6 +49,10 @@ check: deps check-fmt vet check-static check-tidy check-shape check-race check-v
 test: deps ## run the whole suite with the race detector; PKG=./gate/... narrows it
 	$(GOTEST) $(PKG)
 
+.PHONY: test-gateways-full
+test-gateways-full: deps ## run the tests of Caddy and Traefik in new versions, built from source; the first time for 15 minutes
+	GATEWAYS="$$(GO='$(GO)' scripts/gateways)" GATEHOUSE_NODES_FULL=1 $(GO) test -count=1 -timeout 20m -run 'Caddy|Traefik|HAProxy' ./deploy
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (30s); FUZZ=FuzzParse picks by name
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' FUZZ='$(FUZZ)' scripts/fuzz

@@ -106,7 +106,7 @@ func TestCaddyFrozen(t *testing.T) {
 
 func TestCaddyRollingRestart(t *testing.T) {
 	t.Parallel()
-	caddy.rolls(t)
+	caddy.rolls(t, 0)
 }
 
 func TestCaddyOtherSigners(t *testing.T) {

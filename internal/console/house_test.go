@@ -69,7 +69,12 @@ func open(t *testing.T) *house {
 	mux := http.NewServeMux()
 	proxies := gate.TrustProxies(netip.MustParsePrefix("192.0.2.0/24"))
 	log := slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	gate.Mount(mux, console.New(h.directory, gatehouse.DefaultTenant, proxies, log).Routes())
+	pages, err := console.New(console.Config{
+		Directory: h.directory, Tenant: gatehouse.DefaultTenant, Proxies: proxies, API: http.NotFoundHandler(), Door: http.NotFoundHandler(),
+		Cookie: "_session", Name: "Gatehouse", Log: log,
+	})
+	must(err)
+	gate.Mount(mux, pages.Routes())
 	h.handler = mux
 	return h
 }
@@ -103,7 +108,7 @@ func (h *house) send(method, target, kind, body string) *http.Response {
 	h.handler.ServeHTTP(w, r)
 	for name, want := range map[string]string{
 		"Cache-Control":              "no-store",
-		"Content-Security-Policy":    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+		"Content-Security-Policy":    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
 		"Referrer-Policy":            "no-referrer",
 		"X-Content-Type-Options":     "nosniff",
 		"Cross-Origin-Opener-Policy": "same-origin",

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
@@ -31,6 +32,7 @@ import (
 	"github.com/seed14544106/gatehouse/gate/forwardauth"
 	"github.com/seed14544106/gatehouse/internal/config"
 	"github.com/seed14544106/gatehouse/internal/observe"
+	"github.com/seed14544106/gatehouse/internal/testenv"
 	schemebarong "github.com/seed14544106/gatehouse/scheme/barong"
 	"github.com/seed14544106/gatehouse/scheme/bearer"
 )
@@ -46,31 +48,54 @@ import (
 // In the rows at 5,000 requests a second a request is sent when it is due, whether those
 // before it are answered or not, and its latency counts from then.
 func BenchmarkForwardAuth(b *testing.B) {
-	s := openGateBench(b)
-	for _, row := range []struct {
-		name   string
-		face   int
-		keys   int // that take turns; zero: all
-		scheme string
-		bar    float64 // of rates; zero: it is told, not demanded
-		late   float64 // bar of the latencies that one request in a hundred exceeds, at 5,000/s; zero: as many as there can be
-	}{
+	openGateBench(b, benchPinned(b, "gates")).run(b, []gateRow{
 		{"random/bearer", faceGate, 0, bearer.Name, 0, 0},
 		{"random/barong", faceGate, 0, schemebarong.Name, 0, 0},
 		{"hot/bearer", faceGate, 64, bearer.Name, 0.5, 0},
 		{"hot/barong", faceGate, 64, schemebarong.Name, 0.5, 0},
 		{"tokens=off/bearer", faceSilent, 0, bearer.Name, 0.5, 0},
 		{"tokens=off/barong", faceSilent, 0, schemebarong.Name, 0.5, 0},
-		{"verify", faceAPI, 0, bearer.Name, 0.4, 0},
+		{"verify/random", faceAPI, 0, bearer.Name, 0, 0},
+		{"verify/hot", faceAPI, 64, bearer.Name, 0.4, 0},
 		{"5000/random/bearer", faceGate, 0, bearer.Name, 0, 1.75},
 		{"5000/hot/bearer", faceGate, 64, bearer.Name, 0, 1.75},
-	} {
+	})
+}
+
+// BenchmarkForwardAuthShared is [BenchmarkForwardAuth] on a node that shares PostgreSQL with
+// others, once it keeps the rows of all keys.
+func BenchmarkForwardAuthShared(b *testing.B) {
+	node := benchPinned(b, "gates")
+	node.Env = append(node.Env, benchDatabase+"="+testenv.Postgres(b))
+	s := openGateBench(b, node)
+	s.kept = true
+	s.run(b, []gateRow{
+		{"random/bearer", faceGate, 0, bearer.Name, 0, 0},
+		{"tokens=off/bearer", faceSilent, 0, bearer.Name, 0.5, 0},
+		{"verify", faceAPI, 0, bearer.Name, 0, 0},
+	})
+}
+
+type gateRow struct {
+	name   string
+	face   int
+	keys   int // that take turns; zero: all
+	scheme string
+	bar    float64 // of rates; zero: it is told, not demanded
+	late   float64 // bar of the latencies that one request in a hundred exceeds, at 5,000/s; zero: as many as there can be
+}
+
+func (s *gateBench) run(b *testing.B, rows []gateRow) {
+	for _, row := range rows {
 		b.Run(row.name, func(b *testing.B) {
 			bare, gate := s.clients(b, s.bare, 0, row.scheme, row.keys), s.clients(b, s.gate, row.face, row.scheme, row.keys)
 			if row.face == faceAPI {
 				for i := range bare {
 					bare[i].ask, gate[i].ask, gate[i].want = s.askAPI(bare[i].ask), s.askAPI(gate[i].ask), []byte(`"granted":true`)
 				}
+			}
+			for s.kept && gate[0].next < s.total/2/len(gate) {
+				drive(b, gate, time.Second)
 			}
 			if row.late > 0 {
 				s.paced(b, bare, gate, row.late)
@@ -85,6 +110,7 @@ func BenchmarkForwardAuth(b *testing.B) {
 type gateBench struct {
 	bare, gate benchSite
 	total      int     // keys
+	kept       bool    // each key is asked for before anything is measured
 	last       []int64 // nonces, by key
 }
 
@@ -100,10 +126,10 @@ const (
 	faceAPI
 )
 
-func openGateBench(b *testing.B) *gateBench {
+func openGateBench(b *testing.B, gates *exec.Cmd) *gateBench {
 	s := &gateBench{total: gateKeys()}
 	s.last = make([]int64, s.total)
-	s.gate.hello, s.gate.pid = benchBegin(b, benchPinned(b, "gates"))
+	s.gate.hello, s.gate.pid = benchBegin(b, gates)
 	s.bare.hello, s.bare.pid = benchBegin(b, benchPinned(b, "bare-gates"))
 	return s
 }
@@ -235,7 +261,12 @@ func (s *gateBench) clients(b *testing.B, site benchSite, face int, scheme strin
 	clients := benchClients(b, site.Addrs[face], nil, conns)
 	for i, c := range clients {
 		c.ask = func(c *benchClient, at time.Time) {
-			key := i + conns*rand.IntN(keys/conns) // of the scheme's
+			nth := c.next
+			c.next++
+			if !s.kept || nth >= keys/conns {
+				nth = rand.IntN(keys / conns)
+			}
+			key := i + conns*nth // of the scheme's
 			c.buf = append(c.buf[:0], nginxCheck...)
 			if scheme == bearer.Name {
 				c.buf = fmt.Appendf(c.buf, "Authorization: Bearer %s\r\n\r\n", bearerToken(2*key))
@@ -318,7 +349,8 @@ func benchBareGates(*hello) ([]face, func(), error) {
 func benchGates(h *hello) ([]face, func(), error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c, err := config.Load("", nil, map[string]string{
-		"data": filepath.Join(os.Getenv("GATEHOUSE_BENCH_DIR"), "data"), "gate.listen": "127.0.0.1:0", "public_url": "https://keys.example.com",
+		"data": filepath.Join(os.Getenv("GATEHOUSE_BENCH_DIR"), "data"), "database_url": os.Getenv(benchDatabase), "gate.listen": "127.0.0.1:0",
+		"public_url": "https://keys.example.com",
 	})
 	if err != nil {
 		return nil, cancel, err

@@ -17,6 +17,7 @@ import (
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/barong"
 	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/console"
 	"github.com/seed14544106/gatehouse/internal/datadir"
 	"github.com/seed14544106/gatehouse/internal/oauth"
 	"github.com/seed14544106/gatehouse/internal/observe"
@@ -47,6 +48,7 @@ type parts struct {
 	door       *barong.Door
 	api        *rest.Handler
 	oauth      *oauth.Door // nil: there is none
+	console    *console.Console
 	gates      gates
 	keeper     *seal.Keeper
 	metrics    *observe.Metrics
@@ -141,6 +143,9 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 		return nil, err
 	}
 	if err := p.openAPI(c, log); err != nil {
+		return nil, err
+	}
+	if err := p.openConsole(c, version, log); err != nil {
 		return nil, err
 	}
 	if err := p.openOAuth(c, log); err != nil {
@@ -240,3 +245,12 @@ func (p *parts) firstAdmin(ctx context.Context, c *config.Config) (string, error
 }
 
 func isExists(err error) bool { return errors.Is(err, gatehouse.ErrExists) }
+
+// openConsole makes the pages, on top of the API and Barong's door.
+func (p *parts) openConsole(c *config.Config, version string, log *slog.Logger) (err error) {
+	p.console, err = console.New(console.Config{
+		Directory: p.directory, Tenant: p.tenant, Proxies: p.proxies, API: p.api.Public(), Door: p.door.Handler(), Cookie: c.Barong.SessionName,
+		Schemes: p.authority.SchemeNames(), Name: c.Barong.AppName, PublicURL: c.PublicURL, Version: version, Log: log,
+	})
+	return err
+}

@@ -23,7 +23,6 @@ import (
 	"github.com/seed14544106/gatehouse/assertion"
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/config"
-	"github.com/seed14544106/gatehouse/internal/console"
 	"github.com/seed14544106/gatehouse/internal/observe"
 )
 
@@ -128,7 +127,7 @@ func (p *process) web(h http.Handler, l limits) func(net.Listener) server {
 func (p *process) public() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", p.api.Public())
-	gate.Mount(mux, console.New(p.directory, p.tenant, p.proxies, p.log).Routes())
+	gate.Mount(mux, p.console.Routes())
 	gate.Mount(mux, []gate.Route{{Pattern: "GET /.well-known/jwks.json", MaxBody: 1, Timeout: 5 * time.Second, Handler: p.jwks}})
 	if p.oauth != nil {
 		gate.Mount(mux, p.oauth.Routes())

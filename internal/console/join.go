@@ -1,0 +1,6 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package console
+
+func (c *Console) joinRoutes() []route { return nil }

@@ -1,0 +1,125 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package console
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+)
+
+//go:embed pages
+var pageFiles embed.FS
+
+// pages are the templates. Each page is the layout with its own main part.
+type pages struct{ byName map[string]*template.Template }
+
+// view is what the layout shows around a page. Templates find what is the page's own in Page.
+type view struct {
+	Title    string
+	Site     string
+	Version  string
+	Account  *shownAccount // nil: nobody is signed in
+	Operator bool
+	CSRF     string // goes back with every form: {{template "csrf" $}}
+	Code     bool   // a change takes a code of the second factor: {{template "code" $}}
+	Once     string // a new key of idempotency, for forms that make something
+	Path     string // of the request
+	Notice   string // of what has been done
+	Page     any
+}
+
+// shownAccount is who is signed in.
+type shownAccount struct{ UID, Email, Role string }
+
+// notices are what a page says after something was done, by the word in its query.
+var notices = map[string]string{
+	"signed-out": "You are signed out.",
+}
+
+func loadPages(a *assets) (*pages, error) {
+	names, err := fs.Glob(pageFiles, "pages/*.html")
+	if err != nil {
+		return nil, err
+	}
+	funcs := template.FuncMap{
+		"asset": a.url, "time": timeTag, "join": strings.Join, "now": func() time.Time { return time.Now().UTC() },
+	}
+	base, err := template.New("").Funcs(funcs).ParseFS(pageFiles, "pages/layout.html")
+	if err != nil {
+		return nil, fmt.Errorf("read layout: %w", err)
+	}
+	out := &pages{byName: map[string]*template.Template{}}
+	for _, name := range names {
+		short := strings.TrimPrefix(name, "pages/")
+		if short == "layout.html" {
+			continue
+		}
+		page, err := base.Clone()
+		if err == nil {
+			page, err = page.ParseFS(pageFiles, name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read page %s: %w", short, err)
+		}
+		out.byName[short] = page
+	}
+	return out, nil
+}
+
+// timeTag is an instant: in UTC as text, for the reader's zone to take its place. Zero: never.
+func timeTag(t any) template.HTML {
+	var at time.Time
+	switch t := t.(type) {
+	case time.Time:
+		at = t
+	case *time.Time:
+		if t != nil {
+			at = *t
+		}
+	}
+	if at.IsZero() {
+		return `<span class="faint">never</span>`
+	}
+	at = at.UTC()
+	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `" title="` + at.Format("2006-01-02 15:04:05 UTC") + `">` + at.Format("2006-01-02 15:04") + `</time>`) //nolint:gosec // digits only
+}
+
+// show writes a page. It is whole before anything is sent.
+func (v *visit) show(status int, name, title string, page any) error {
+	t := v.pages.byName[name]
+	if t == nil {
+		return fmt.Errorf("no page %s", name)
+	}
+	data := view{Title: title, Site: v.Name, Version: v.Version, Path: v.r.URL.Path, Notice: notices[v.r.URL.Query().Get("done")], Once: rand.Text(), Page: page}
+	if v.account != nil {
+		data.Account = &shownAccount{UID: v.account.UID, Email: v.account.Email, Role: v.account.Role}
+		data.Operator, data.CSRF, data.Code = v.operates(), v.session.CSRF, v.account.OTP
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, "layout", data); err != nil {
+		return fmt.Errorf("write page %s: %w", name, err)
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(b.Bytes()) // the client is gone: nobody is left to tell
+	return nil
+}
+
+// hygiene sets what every page carries: no framing, no scripts and styles but our own files,
+// nothing stored, no address of ours told to others (a link may hold a secret).
+func hygiene(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
