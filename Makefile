@@ -20,7 +20,7 @@ GOTEST := $(GO) test -race -timeout 20m
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## start a server on ./gatehouse-data; ARGS="--listen 127.0.0.1:9000" adds flags
@@ -64,6 +64,11 @@ bench: deps ## run the benchmarks; BENCH=Verify picks by name, PKG=./gate narrow
 .PHONY: golden
 golden: deps ## write the golden files anew; review the difference before you commit it
 	UPDATE_GOLDEN=1 $(GO) test -count=1 $(PKG)
+
+.PHONY: screenshots
+screenshots: deps ## write the pictures of every page of the console anew, into docs/screenshots
+	mkdir -p docs/screenshots
+	SCREENSHOTS='$(CURDIR)/docs/screenshots' $(GO) test -count=1 -run '^TestConsolePages$$' ./cmd/gatehouse
 
 .PHONY: clean
 clean: ## remove what the other targets made; ./gatehouse-data stays

@@ -1,8 +1,6 @@
 // Copyright 2026 The Gatehouse Authors
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build envoytypes
-
 package deploy_test
 
 import (

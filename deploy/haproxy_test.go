@@ -142,7 +142,7 @@ func TestHAProxyFrozen(t *testing.T) {
 // Its health checks would take seconds to see that a node is back, so that this is without them.
 func TestHAProxyRollingRestart(t *testing.T) {
 	t.Parallel()
-	haproxy.rolls(t, 2, " check\n", "\n")
+	haproxy.rolls(t, 2, "gatehouse check\n", "gatehouse check\n", " check\n", "\n")
 }
 
 func TestHAProxyOtherSigners(t *testing.T) {

@@ -3,7 +3,10 @@
 
 package gate
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // hostOf is the host of a pattern; empty: it has none.
 func hostOf(pattern string) string {
@@ -11,29 +14,41 @@ func hostOf(pattern string) string {
 	return path[:max(strings.IndexByte(path, '/'), 0)]
 }
 
-// canonicalHost is one text for all that name the same host: in lower case, without a port
-// and without a dot at the end; empty for what names none. Letters beyond ASCII stay, as they
-// do in the name of a host.
-func canonicalHost(authority string) string {
-	host := authority
-	port := func() int { // where it begins, behind an address in brackets
-		return max(strings.LastIndexByte(host, ':'), strings.LastIndexByte(host, ']'))
+// CanonicalHost is one text for all authorities that name the same host: in lower case, without
+// a port and without a dot at the end; an address of IPv6 stands in brackets. Without an
+// authority it is empty.
+//
+// ok is false for what one server could read as another host than the next: all but letters,
+// digits, '-', '_' and '.' of ASCII (a name beyond ASCII is written as xn--), an empty part of a
+// name, brackets around anything else, a port that is no number.
+func CanonicalHost(authority string) (host string, ok bool) {
+	if authority == "" {
+		return "", true
 	}
-	if i := port(); i >= 0 && host[i] == ':' && strings.Trim(host[i+1:], "0123456789") == "" {
-		host = host[:i]
+	host, port := authority, ""
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		host, port = authority[:i], authority[i+1:]
 	}
-	if i := port(); i >= 0 && host[i] == ':' {
-		return ""
+	if strings.Trim(port, "0123456789") != "" {
+		return "", false
+	}
+	if inside, bracket := strings.CutPrefix(host, "["); bracket {
+		inside, bracket = strings.CutSuffix(inside, "]")
+		a, err := netip.ParseAddr(inside)
+		if !bracket || err != nil || !a.Is6() || a.Zone() != "" {
+			return "", false
+		}
+		return "[" + a.String() + "]", true
 	}
 	host = strings.TrimSuffix(host, ".")
-	if !strings.ContainsAny(host, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		return host
+	if host == "" || host[0] == '.' || strings.Contains(host, "..") || host[len(host)-1] == '.' {
+		return "", false
 	}
-	lower := []byte(host) // strings.Map would make bytes that are no text one and the same
-	for i, c := range lower {
-		if 'A' <= c && c <= 'Z' {
-			lower[i] = c + ('a' - 'A')
+	for i := range len(host) {
+		c := host[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return "", false
 		}
 	}
-	return string(lower)
+	return strings.ToLower(host), true
 }

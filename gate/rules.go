@@ -177,7 +177,7 @@ func (rs Rules) Compile() (*Routes, error) {
 		if err := rs[pattern].check(); err != nil {
 			return nil, fmt.Errorf("rule %q: %w", pattern, err)
 		}
-		if host := hostOf(pattern); host != canonicalHost(host) || !newRoutes().add(pattern, rs[pattern]) {
+		if host, ok := CanonicalHost(hostOf(pattern)); !ok || host != hostOf(pattern) || !newRoutes().add(pattern, rs[pattern]) {
 			return nil, fmt.Errorf("rule %q: the pattern is no method and path, such as GET /users/{id}, with or without a host in lower case before the path", pattern)
 		}
 		if routes.add(pattern, rs[pattern]) {
@@ -205,25 +205,27 @@ func (rs *Routes) add(pattern string, rule Rule) (ok bool) {
 }
 
 // Find returns the rule for a method, the host that the client named, and a raw target in
-// origin form. found is false where no rule is for it. ok is false for a target that can be
-// read in two ways: one that [CanonicalPath] refuses, or one with a slash at the end of its
-// path whose rule would be another, or none, without it.
+// origin form. found is false where no rule is for it. ok is false for what can be read in two
+// ways: a target that [CanonicalPath] refuses, or one with a slash at the end of its path whose
+// rule would be another, or none, without it; a host that [CanonicalHost] refuses; a method
+// with a lower-case letter, since some services know methods by their letters alone.
 func (rs *Routes) Find(method, authority, target string) (rule Rule, found, ok bool) {
-	rule, _, found, ok = rs.find(method, canonicalHost(authority), target)
+	rule, _, found, ok = rs.FindPattern(method, authority, target)
 	return rule, found, ok
 }
 
 // FindPattern is [Routes.Find], and returns the pattern of the rule.
 func (rs *Routes) FindPattern(method, authority, target string) (rule Rule, pattern string, found, ok bool) {
-	return rs.find(method, canonicalHost(authority), target)
-}
-
-func (rs *Routes) find(method, host, target string) (rule Rule, pattern string, found, ok bool) {
 	raw, _, _ := strings.Cut(target, "?")
-	path, ok := CanonicalPath(raw)
-	if !ok {
+	path, plainPath := CanonicalPath(raw)
+	host, plainHost := CanonicalHost(authority)
+	if !plainPath || !plainHost || strings.ContainsFunc(method, func(c rune) bool { return 'a' <= c && c <= 'z' }) {
 		return Rule{}, "", false, false
 	}
+	return rs.find(method, host, raw, path)
+}
+
+func (rs *Routes) find(method, host, raw, path string) (rule Rule, pattern string, found, ok bool) {
 	plain := rs.match(method, host, path)
 	if path == "/" {
 		return plain.rule, plain.pattern, plain.known(), true

@@ -34,7 +34,7 @@ func TestRules(t *testing.T) {
 	}
 	for _, row := range []struct{ method, target, want string }{
 		{"GET", "/api/users", "list"}, {"HEAD", "/api/users", "list"}, {"GET", "/api/users?x=/../y", "list"},
-		{"POST", "/api/users", "api"}, {"get", "/api/users", "api"},
+		{"POST", "/api/users", "api"}, {"get", "/api/users", "ambiguous"},
 		{"GET", "/api/users/7", "read"}, {"GET", "/api/us%65rs/7", "read"}, {"GET", "/api/users/%37", "read"}, {"PUT", "/api/users/7", "read write"},
 		{"GET", "/api/users/me", "key"}, {"GET", "/api/users/m%65", "key"}, {"GET", "/api/users/Me", "read"},
 		{"GET", "/api/users/7/x", "api"}, {"GET", "/api", "api"}, {"GET", "/api/", "api"}, {"DELETE", "/api/x", "api"},
@@ -98,7 +98,7 @@ func TestNoRuleByASlash(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range []struct{ method, target, want string }{
-		{"GET", "/x", "a"}, {"HEAD", "/x", "a"}, {"POST", "/x", "none"}, {"DELETE", "/x?q", "none"}, {"CONNECT", "/x", "none"}, {"get", "/x", "none"},
+		{"GET", "/x", "a"}, {"HEAD", "/x", "a"}, {"POST", "/x", "none"}, {"DELETE", "/x?q", "none"}, {"CONNECT", "/x", "none"}, {"get", "/x", "ambiguous"},
 		{"GET", "/x/", "ambiguous"}, {"POST", "/x/", "ambiguous"}, {"POST", "/x/1", "open"}, {"POST", "/x/1/", "open"},
 		{"POST", "/u/me", "none"}, {"GET", "/u/me", "u"}, {"POST", "/u/me/x", "open"},
 		// A pattern that takes all below it is not the path's own.

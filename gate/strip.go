@@ -18,7 +18,7 @@ var (
 	claimedFields = words("x-forwarded-user x-forwarded-email x-forwarded-groups x-forwarded-preferred-username x-forwarded-access-token " +
 		"x-forwarded-client-cert x-webauth-user x-forwarded-uri x-forwarded-method " +
 		"x-original-uri x-original-url x-original-method x-original-host x-rewrite-url x-envoy-original-path " +
-		"x-http-method x-http-method-override x-method-override x-body-b64")
+		"x-http-method x-http-method-override x-method-override x-method x-body-b64 proxy")
 	claimedPrefixes = []string{"x-auth-", "x-authenticated-", "x-remote-", "remote-", "x-consumer-", "x-credential-", "x-amzn-oidc-", "ssl-client-"}
 
 	// A client may say these of its connection. Another name would make a proxy behind us

@@ -45,6 +45,10 @@ type Options struct {
 	MaxBody int            // bytes of a body that a check can carry; zero: 1 MiB. A message may have 1 MiB more
 	Timeout time.Duration  // of one check; zero: 5 s. Envoy's own is 200 ms unless its configuration says more
 	Log     *slog.Logger   // nil: slog.Default
+
+	// Seen is told of each check: the code of its denial, empty where it was allowed, and how
+	// long it took. Nil: nobody is.
+	Seen func(code string, took time.Duration)
 }
 
 const (
@@ -65,17 +69,21 @@ type Server struct {
 	log     *slog.Logger
 	grpc    *grpc.Server
 	health  *health.Server
+	seen    func(code string, took time.Duration)
 }
 
 // New makes a server. It answers grpc.health.v1.Health/Check too, for the server as a whole
 // and for envoy.service.auth.v3.Authorization.
 func New(g *gate.Gate, o Options) *Server {
-	s := &Server{gate: g, peers: o.Peers, timeout: cmp.Or(o.Timeout, defaultTimeout), log: o.Log, health: health.NewServer(), strips: map[string]bool{}}
+	s := &Server{gate: g, peers: o.Peers, timeout: cmp.Or(o.Timeout, defaultTimeout), log: o.Log, seen: o.Seen, health: health.NewServer(), strips: map[string]bool{}}
 	if s.peers == nil {
 		s.peers = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
 	if s.log == nil {
 		s.log = slog.Default()
+	}
+	if s.seen == nil {
+		s.seen = func(string, time.Duration) {}
 	}
 	for _, name := range usualFields {
 		s.strips[name] = g.Strips(name)
@@ -156,30 +164,42 @@ func (s *Server) mayAsk(who net.Addr) bool {
 // Check implements envoy.service.auth.v3.Authorization. A denial is an answer, and so is what
 // nobody could decide, 503: an error would be one that Envoy's failure_mode_allow lets pass.
 func (s *Server) Check(ctx context.Context, in *auth.CheckRequest) (out *auth.CheckResponse, _ error) {
+	begin, code := time.Now(), codeUnavailable
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.ErrorContext(ctx, "request not decided", "panic", p, "stack", string(debug.Stack()))
-			out = denied(&gate.Denial{Status: http.StatusServiceUnavailable, Code: "unavailable", Title: "The request could not be decided", RetryAfter: time.Second}, nil, nil)
+			out = denied(&gate.Denial{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Title: "The request could not be decided", RetryAfter: time.Second}, nil, nil)
 		}
+		s.seen(code, time.Since(begin))
 	}()
 	if end, ok := ctx.Deadline(); !ok || time.Until(end) > s.timeout {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 		defer cancel()
 	}
+	out, code = s.answer(ctx, in)
+	return out, nil
+}
+
+const codeUnavailable = "unavailable"
+
+// answer decides about a check. code is that of the denial; empty: it passes.
+func (s *Server) answer(ctx context.Context, in *auth.CheckRequest) (out *auth.CheckResponse, code string) {
 	q, more, flaw := s.question(in)
+	var v gate.Verdict
 	if flaw != "" {
 		s.log.WarnContext(ctx, "a check that cannot be read", "flaw", flaw)
-		return denied(forbidden("adapter_headers", "The gateway's question cannot be read"), nil, nil), nil
+		v.Denial = forbidden("adapter_headers", "The gateway's question cannot be read")
+	} else if _, plain := gate.CanonicalPath(q.Target); !plain && q.Target != "*" {
+		v.Denial = forbidden(gatehouse.ReasonAmbiguousPath.Code(), "The path can be read in two ways")
 	}
-	if _, plain := gate.CanonicalPath(q.Target); !plain && q.Target != "*" {
-		return denied(forbidden(gatehouse.ReasonAmbiguousPath.Code(), "The path can be read in two ways"), nil, nil), nil
-	}
-	v := s.gate.Judge(ctx, q, more, nil)
 	if v.Denial != nil {
-		return denied(v.Denial, v.Decision, s.gate.Challenge(q, v.Denial)), nil
+		return denied(v.Denial, nil, nil), v.Denial.Code
 	}
-	return s.allowed(&v, q), nil
+	if v = s.gate.Judge(ctx, q, more, nil); v.Denial != nil {
+		return denied(v.Denial, v.Decision, s.gate.Challenge(q, v.Denial)), v.Denial.Code
+	}
+	return s.allowed(&v, q), ""
 }
 
 func forbidden(code, title string) *gate.Denial {

@@ -114,11 +114,20 @@ func unfit(x *exchange, r *http.Request) *gate.Denial {
 		return &gate.Denial{Status: http.StatusNotImplemented, Code: "method_not_implemented", Title: "The method is not carried"}
 	case r.Host == "":
 		return &gate.Denial{Status: http.StatusBadRequest, Code: "bad_target", Title: "The request names no host"}
+	case !plainHost(r.Host):
+		return badHost
 	case !strings.HasPrefix(x.path, "/"), strings.HasPrefix(x.path, "//"):
 		// Two slashes would reach the service as the absolute form of another target.
 		return &gate.Denial{Status: http.StatusBadRequest, Code: "bad_target", Title: "The target is no path of one slash at its beginning"}
 	}
 	return nil
+}
+
+// plainHost reports whether a host can be read in one way only: the gate's rules, the choice of
+// the service and the service itself must not read three.
+func plainHost(authority string) bool {
+	_, ok := gate.CanonicalHost(authority)
+	return ok
 }
 
 // pass hands on a request that the gate let pass.

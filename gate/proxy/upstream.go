@@ -58,7 +58,7 @@ func (u *Upstream) check() error {
 		to.Path != "" && to.Path != "/" || to.RawQuery != "" || to.ForceQuery || to.Fragment != "" {
 		return errors.New("is no URL of the form http://HOST:PORT or https://HOST:PORT, without user, path and query")
 	}
-	if u.Host != canonicalHost(u.Host) || strings.ContainsAny(u.Host, "/@#?=* \t") {
+	if host, ok := gate.CanonicalHost(u.Host); !ok || host != u.Host {
 		return errors.New("the host before = is none in lower case, without a port")
 	}
 	if u.Path == "" {
@@ -76,15 +76,6 @@ func (u *Upstream) matches(host, path string) bool {
 
 // String is what requests it is for, for errors.
 func (u *Upstream) String() string { return cmp.Or(u.Host+u.Path, "all requests") }
-
-// canonicalHost is one text for all that name the same host, as the gate's rules read it.
-func canonicalHost(authority string) string {
-	host := authority
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		host = host[:i]
-	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
-}
 
 // routes are upstreams, the more specific first.
 type routes struct {
@@ -136,6 +127,8 @@ func (rs *routes) distinct(a, b Upstream) error {
 	return fmt.Errorf("the upstreams for %s and for %s overlap, and neither is more specific: say what %s%s is", &a, &b, a.Host, b.Path)
 }
 
+var badHost = &gate.Denial{Status: http.StatusBadRequest, Code: "bad_target", Title: "The host can be read in two ways"}
+
 // find returns the service for a host and a raw path.
 func (rs *routes) find(authority, raw string) (*url.URL, *gate.Denial) {
 	path := raw
@@ -146,7 +139,10 @@ func (rs *routes) find(authority, raw string) (*url.URL, *gate.Denial) {
 			return nil, &gate.Denial{Status: reason.Status(), Code: reason.Code(), Title: "The path can be read in two ways"}
 		}
 	}
-	host := canonicalHost(authority)
+	host, ok := gate.CanonicalHost(authority)
+	if !ok {
+		return nil, badHost
+	}
 	for i := range rs.upstreams {
 		if rs.upstreams[i].matches(host, path) {
 			return rs.upstreams[i].URL, nil
