@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -39,6 +41,9 @@ func sessionHash(id gatehouse.Secret) (hash []byte, ok bool) {
 	sum := sha256.Sum256([]byte(text))
 	return sum[:], true
 }
+
+// expired reports whether a session is dead at now.
+func (s *Session) expired(now time.Time) bool { return !now.Before(s.Idle) || !now.Before(s.Expires) }
 
 // FindSession reads a session by its id, and the account behind it. It judges nothing:
 // [Directory.CheckSession] says whether the session may be used, the account's state
@@ -76,7 +81,7 @@ func (d *Directory) CheckSession(ctx context.Context, actor gatehouse.Actor, id 
 	now := d.now()
 	var problem string
 	switch {
-	case !now.Before(s.Idle), !now.Before(s.Expires):
+	case s.expired(now):
 		problem = "expired"
 	case keptAgent(actor.UserAgent) != s.UserAgent:
 		problem = "user_agent"
@@ -126,6 +131,38 @@ func (d *Directory) EndSessions(ctx context.Context, actor gatehouse.Actor, acco
 		return Effects{EndSessions: true, KeepSession: kept}, d.succeeded(actor, VerbSessionEndAll, a.ID), nil
 	})
 	return err
+}
+
+// Sessions reads the sessions of an account that have not expired, newest first.
+// gatehouse.ErrNotFound for the account of another.
+func (d *Directory) Sessions(ctx context.Context, actor gatehouse.Actor, accountID string) ([]Session, error) {
+	if _, err := d.admitTo(actor, accountID); err != nil {
+		return nil, err
+	}
+	sessions, err := d.c.Sessions.ListSessions(ctx, d.c.Tenant, accountID)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	now := d.now()
+	return slices.DeleteFunc(sessions, func(s Session) bool { return s.expired(now) }), nil
+}
+
+// EndSession ends one session of an account, as [Directory.Sessions] lists it, by its hash.
+// gatehouse.ErrNotFound for the account of another; [ErrNoSession], also for a session of
+// another account.
+func (d *Directory) EndSession(ctx context.Context, actor gatehouse.Actor, accountID string, hash []byte) error {
+	actor, err := d.admitTo(actor, accountID)
+	if err != nil {
+		return err
+	}
+	s, _, err := d.c.Sessions.Session(ctx, hash)
+	switch {
+	case errors.Is(err, gatehouse.ErrNotFound), err == nil && (s.Tenant != d.c.Tenant || s.Account != accountID):
+		return ErrNoSession
+	case err != nil:
+		return fmt.Errorf("read session: %w", err)
+	}
+	return d.end(ctx, actor, accountID, hash, "")
 }
 
 // end deletes a session. ErrNoSession when it has ended already.

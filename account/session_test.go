@@ -4,6 +4,7 @@
 package account_test
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"strings"
@@ -201,6 +202,52 @@ func TestEndSessions(t *testing.T) {
 	h.is(err, account.ErrNoSession)
 	_, err = h.use(nobody, bobs.ID)
 	h.must(err)
+}
+
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	bob, eve := h.person("bob@example.test"), h.person("eve@example.test")
+	open := func(email string) account.Opened {
+		t.Helper()
+		o, err := h.SignIn(h.ctx, nobody, account.SignInRequest{Email: email, Password: secret(password)})
+		h.must(err)
+		return o
+	}
+	list := func(want ...account.Opened) {
+		t.Helper()
+		got, err := h.Sessions(h.ctx, self(bob), bob.ID)
+		h.must(err)
+		if len(got) != len(want) {
+			t.Fatalf("%d sessions, want %d", len(got), len(want))
+		}
+		for i, s := range got {
+			if !bytes.Equal(s.Hash, want[i].Session.Hash) {
+				t.Errorf("session %d is another", i)
+			}
+		}
+	}
+	old := open(bob.Email)
+	h.Add(time.Second)
+	one := open(bob.Email)
+	h.Add(time.Second)
+	two, hers := open(bob.Email), open(eve.Email)
+	list(two, one, old)
+	h.Add(30*time.Minute - 2*time.Second) // one has a second left, old has none
+	list(two, one)
+
+	_, err := h.Sessions(h.ctx, self(eve), bob.ID)
+	h.is(err, gatehouse.ErrNotFound)
+	h.is(h.EndSession(h.ctx, self(eve), bob.ID, one.Session.Hash), gatehouse.ErrNotFound)
+	h.is(h.EndSession(h.ctx, self(bob), bob.ID, hers.Session.Hash), account.ErrNoSession)
+	h.is(h.EndSession(h.ctx, self(bob), bob.ID, nil), account.ErrNoSession)
+	list(two, one)
+	h.must(h.EndSession(h.ctx, self(bob), bob.ID, one.Session.Hash))
+	list(two)
+	h.is(h.EndSession(h.ctx, self(bob), bob.ID, one.Session.Hash), account.ErrNoSession)
+	h.must(h.EndSession(h.ctx, operator, eve.ID, hers.Session.Hash))
+	_, _, err = h.FindSession(h.ctx, hers.ID)
+	h.is(err, account.ErrNoSession)
 }
 
 func TestOpenSession(t *testing.T) {

@@ -14,6 +14,7 @@ type Usage struct {
 	To     time.Time        `json:"to"`
 	Points []UsagePoint     `json:"points" doc:"oldest first; spans without any verification are left out" nullable:"false"`
 	Totals map[string]int64 `json:"totals" doc:"by outcome"`
+	By     []UsedBy         `json:"by,omitempty" doc:"where the key was used from, of late: the latest first, 32 at most; of a key only" nullable:"false"`
 }
 
 // UsagePoint is one span of a series.

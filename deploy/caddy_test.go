@@ -4,7 +4,11 @@
 package deploy_test
 
 import (
+	"net/http"
+	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed14544106/gatehouse/internal/testenv"
@@ -96,6 +100,27 @@ func TestCaddyOtherHost(t *testing.T) {
 	r.Host = "other.example.com"
 	if got := s.do(t, s.client, r); got.status != 421 || len(got.seen) != 0 {
 		t.Errorf("got %d", got.status)
+	}
+}
+
+// With gate.token_file the line in the comment takes the place of the one below it, and Gatehouse is told
+// that word and no other.
+func TestCaddyTellsItsToken(t *testing.T) {
+	t.Parallel()
+	lines := regexp.MustCompile(`in place of the next line.*\n\s+# (header_up X-Gatehouse-Gateway) \S+\n\s+(header_up -X-Gatehouse-Gateway)\n`).FindStringSubmatch(readFile(t, "caddy/Caddyfile"))
+	if lines == nil {
+		t.Fatal("the Caddyfile has no line for a token")
+	}
+	var told atomic.Value
+	addr, _ := standIn(t, func(w http.ResponseWriter, r *http.Request) {
+		told.Store(r.Header["X-Gatehouse-Gateway"])
+		says(200, "X-Auth-Status", "200")(w, r)
+	})
+	service := startService(t)
+	s := newSite(t, openHouse(t), service, startCaddy(t, service, []string{addr}, lines[2], lines[1]+" of-caddy"))
+	r := s.send(t, ask{way: "bearer", header: []string{"X-Gatehouse-Gateway", "of-the-client"}})
+	if got, _ := told.Load().([]string); r.status != http.StatusOK || !slices.Equal(got, []string{"of-caddy"}) {
+		t.Errorf("got %d, Gatehouse was told %q", r.status, got)
 	}
 }
 

@@ -50,6 +50,41 @@ func TestIdentityInEveryConfiguration(t *testing.T) {
 	}
 }
 
+// Over HTTP Gatehouse names credentials only: what else goes is in Envoy's configuration.
+func TestEnvoyStripsLies(t *testing.T) {
+	t.Parallel()
+	text := readFile(t, "envoy/envoy-http.yaml")
+	for _, lie := range lies {
+		if lie == "X-Forwarded-For" || lie == "X-Forwarded-Proto" {
+			continue // Envoy says these
+		}
+		if !regexp.MustCompile(`(?m)^ +- remove: ` + strings.ToLower(lie) + `$`).MatchString(text) {
+			t.Errorf("%s is not removed", lie)
+		}
+	}
+}
+
+// What Gatehouse can be told to read or write elsewhere, a gateway has by name: each file says where.
+func TestSettingsInComments(t *testing.T) {
+	t.Parallel()
+	for file, settings := range map[string][]string{
+		"nginx/gatehouse/service.conf":      {"shield.header"},
+		"nginx/gatehouse/auth_request.conf": {"gate.token_field"},
+		"ingress-nginx/ingress.yaml":        {"shield.header", "gate.token_field"},
+		"haproxy/haproxy.cfg":               {"shield.header", "gate.token_field"},
+		"caddy/Caddyfile":                   {"shield.header", "gate.token_field"},
+		"traefik/dynamic.yaml":              {"shield.header", "gate.token_field"},
+		"envoy/envoy-http.yaml":             {"shield.header", "gate.token_field"},
+	} {
+		text := readFile(t, file)
+		for _, setting := range settings {
+			if !regexp.MustCompile(`(?m)^\s*# .*` + regexp.QuoteMeta(setting)).MatchString(text) {
+				t.Errorf("%s does not name %s", file, setting)
+			}
+		}
+	}
+}
+
 func TestYAML(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"traefik/traefik.yaml", "traefik/dynamic.yaml", "envoy/envoy.yaml", "envoy/envoy-http.yaml"} {

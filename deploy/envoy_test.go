@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	bootstrap "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	extauthz "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3" // types that the files name
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
@@ -39,6 +40,12 @@ func TestEnvoyConfigurations(t *testing.T) {
 				switch m := m.(type) {
 				case *extauthz.ExtAuthz:
 					checkExtAuthz(t, m)
+				case *extauthz.ExtAuthzPerRoute:
+					checkExtensions(t, m.GetCheckSettings().GetContextExtensions())
+				case *cluster.Cluster:
+					if m.GetName() == "gatehouse" {
+						checkBreakers(t, m)
+					}
 				case *manager.HttpConnectionManager:
 					if !m.GetUseRemoteAddress().GetValue() || !m.GetNormalizePath().GetValue() || !m.GetMergeSlashes() ||
 						m.GetPathWithEscapedSlashesAction() != manager.HttpConnectionManager_REJECT_REQUEST {
@@ -71,6 +78,35 @@ func checkExtAuthz(t *testing.T, f *extauthz.ExtAuthz) {
 		t.Error("fields are merged, or a question has no limit of time or is repeated")
 	case f.GetClearRouteCache():
 		t.Error("what is routed is not what was judged")
+	}
+}
+
+// checkExtensions checks what a route demands. A name that Gatehouse does not know demands nothing.
+func checkExtensions(t *testing.T, said map[string]string) {
+	t.Helper()
+	if len(said) == 0 {
+		t.Error("a route has settings of the check that say nothing")
+	}
+	for name := range said {
+		switch name {
+		case "gatehouse.body", "gatehouse.scopes", "gatehouse.any_scope", "gatehouse.signed":
+		default:
+			t.Errorf("nobody reads the context extension %s", name)
+		}
+	}
+}
+
+// checkBreakers checks that there is an end to what Envoy asks at a time: each question may carry 1 MiB.
+func checkBreakers(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	limits := c.GetCircuitBreakers().GetThresholds()
+	if len(limits) != 1 {
+		t.Fatalf("%d limits of questions at a time, want one", len(limits))
+	}
+	for _, n := range []uint32{limits[0].GetMaxConnections().GetValue(), limits[0].GetMaxPendingRequests().GetValue(), limits[0].GetMaxRequests().GetValue()} {
+		if n == 0 || n > 256 {
+			t.Errorf("%d questions at a time", n)
+		}
 	}
 }
 

@@ -138,11 +138,10 @@ func TestHAProxyFrozen(t *testing.T) {
 	haproxy.freezes(t)
 }
 
-// HAProxy gives up what it has just sent to an agent that ends, and what waits for a connection to it.
-// Its health checks would take seconds to see that a node is back, so that this is without them.
+// HAProxy gives up what it has just sent to an agent that ends. Its configuration asks another one.
 func TestHAProxyRollingRestart(t *testing.T) {
 	t.Parallel()
-	haproxy.rolls(t, 2, "gatehouse check\n", "gatehouse check\n", " check\n", "\n")
+	haproxy.rolls(t, 0)
 }
 
 func TestHAProxyOtherSigners(t *testing.T) {

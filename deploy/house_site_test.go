@@ -36,6 +36,7 @@ type sent struct {
 	Method, Target, Host string
 	Header               http.Header
 	Body                 []byte
+	Trailer              http.Header
 }
 
 // markField names the request that a test sends, so that tests can share a gateway.
@@ -52,7 +53,7 @@ func startService(t *testing.T) *service {
 		}
 		s.mu.Lock()
 		mark := r.Header.Get(markField)
-		s.seen[mark] = append(s.seen[mark], sent{r.Method, r.RequestURI, r.Host, r.Header.Clone(), body})
+		s.seen[mark] = append(s.seen[mark], sent{r.Method, r.RequestURI, r.Host, r.Header.Clone(), body, r.Trailer.Clone()})
 		s.mu.Unlock()
 		status, err := strconv.Atoi(r.Header.Get("X-Answer"))
 		if err != nil {
@@ -61,9 +62,15 @@ func startService(t *testing.T) *service {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, "of the service")
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { end(server) })
 	s.addr = server.Listener.Addr().String()
 	return s
+}
+
+// end ends a server. One that is not asked to break its connections waits for the last of them.
+func end(server *httptest.Server) {
+	server.CloseClientConnections()
+	server.Close()
 }
 
 // take returns what the service was sent under a mark.
@@ -157,12 +164,15 @@ func (s *site) send(t *testing.T, a ask) reply {
 	return s.do(t, s.client, s.request(t, a))
 }
 
-// do sends a request that is built already.
+// do sends a request that is built already. A gateway that does not answer fails the test: who waits
+// for ever holds one of the few places of tests that run at a time, and in the end all wait.
 func (s *site) do(t *testing.T, by http.RoundTripper, r *http.Request) reply {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
 	mark := rand.Text()
 	r.Header.Set(markField, mark)
-	resp, err := by.RoundTrip(r)
+	resp, err := by.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
 	}

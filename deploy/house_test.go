@@ -54,7 +54,7 @@ const (
 	owner      = "deploy@example.com" // of all keys
 
 	// patience is how long a test waits for what must happen. A loaded machine needs seconds.
-	patience = 45 * time.Second
+	patience = 30 * time.Second
 )
 
 // rules are what the house demands of a path. Every key may everywhere but in /admin/.
@@ -199,7 +199,7 @@ func pemOf(kind string, der []byte) string {
 
 // putRules replaces the rules of the tenant.
 func (h *house) putRules() error {
-	socket := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	socket := &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(h.data(), api.SocketName))
 	}}}
 	r, err := http.NewRequest(http.MethodPut, "http://gatehouse/v1/rules", strings.NewReader(rules))
@@ -275,6 +275,7 @@ func (n *node) start() error {
 	n.cmd = exec.Command(n.bin, "serve", "--listen", n.api, "--ops-listen", "127.0.0.1:0", "--gate-listen", n.gate)
 	n.cmd.Dir, n.cmd.Stdout, n.cmd.Stderr = n.dir, n.log, n.log
 	n.cmd.Env = append([]string{"GATEHOUSE_GATE_AUDIENCE=" + audience, "GORACE=atexit_sleep_ms=0"}, n.environ...)
+	n.cmd.WaitDelay = patience // if somebody else holds its output
 	n.cmd.SysProcAttr = new(syscall.SysProcAttr)
 	dieWithParent(n.cmd.SysProcAttr)
 	if err := n.run(); err != nil {
@@ -327,7 +328,7 @@ func (n *node) await() error {
 // asked reports whether a gateway has asked the node since it started.
 func (n *node) asked(t *testing.T) bool {
 	t.Helper()
-	resp, err := http.Get(n.ops + "/metrics")
+	resp, err := (&http.Client{Timeout: patience}).Get(n.ops + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,15 @@ import (
 )
 
 // startIngress is the location that ingress-nginx makes, in front of the house.
-func startIngress(t *testing.T) *site {
+func startIngress(t *testing.T, replace ...string) *site {
+	t.Helper()
 	h, service := openHouse(t), startService(t)
-	conf := strings.NewReplacer(
+	conf := strings.NewReplacer(append(replace, // the first of two for the same text wins
 		"listen 127.0.0.1:8000", "listen {{.Listen}}",
 		"server 127.0.0.1:8082;", "server "+h.gate+";",
 		"server 127.0.0.1:9000;", "server "+service.addr+";",
 		"access_log /var/log/nginx/ingress.log;", "{{.Files}}",
-	).Replace(readFile(t, "ingress-nginx/nginx.conf"))
+	)...).Replace(readFile(t, "ingress-nginx/nginx.conf"))
 	return newSite(t, h, service, testenv.Nginx(t, conf))
 }
 
@@ -81,7 +82,10 @@ func TestIngress(t *testing.T) {
 				}
 			}
 		}
-		lies := []string{"X-Original-URL", "http://victim/public/", "X-Forwarded-Uri", "/public/victim", "X-HTTP-Method-Override", "victim"}
+		lies := []string{"X-Original-URL", "http://victim/public/", "X-Forwarded-Uri", "/public/victim"}
+		for _, name := range []string{"Proxy", "X-HTTP-Method", "X-HTTP-Method-Override", "X-Method", "X-Method-Override"} {
+			lies = append(lies, name, "victim")
+		}
 		for _, name := range append(identityFields, credentialFields[1:]...) {
 			if !slices.Contains(credentialFields, name) {
 				lies = append(lies, name, "victim")
@@ -94,6 +98,45 @@ func TestIngress(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The controller goes by the host of the absolute form, its check and the service by the field Host: a
+// client does not choose whose rules it is judged by.
+func TestIngressTwoHosts(t *testing.T) {
+	t.Parallel()
+	s := startIngress(t)
+	for row, status := range map[[2]string]int{
+		{publicHost, publicHost}:                            200,
+		{publicHost, strings.ToUpper(publicHost) + ":8000"}: 200,
+		{publicHost, "open.example.com"}:                    400,
+		{"open.example.com", publicHost}:                    400,
+		{publicHost, publicHost + ".example.com"}:           400,
+	} {
+		r := s.raw(t, "GET http://"+row[0]+usualTarget+" HTTP/1.1", s.request(t, ask{way: "bearer"}), []string{"Host: " + row[1]}, "")
+		if passed := len(r.seen) == 1; r.status != status || passed != (status == 200) {
+			t.Errorf("a target of %s with Host %s: got %d, the service was asked %d times", row[0], row[1], r.status, len(r.seen))
+		}
+	}
+}
+
+// What was judged once is sent once, also where a service hangs up.
+func TestIngressSendsOnce(t *testing.T) {
+	t.Parallel()
+	sendsOnce(t, func(services []string) *site {
+		return startIngress(t, "server 127.0.0.1:9000;", strings.Join(services, ""))
+	})
+}
+
+// sendsOnce has a gateway of nginx send a request, by a method that nginx repeats, to services that
+// read it and hang up. start gets them as lines of an upstream.
+func sendsOnce(t *testing.T, start func(services []string) *site) {
+	t.Helper()
+	one, askedOne := standIn(t, hangsUp)
+	two, askedTwo := standIn(t, hangsUp)
+	r := start([]string{"server " + one + ";", "server " + two + ";"}).send(t, ask{way: "bearer"})
+	if n := askedOne.Load() + askedTwo.Load(); r.status != http.StatusBadGateway || n != 1 {
+		t.Errorf("got %d, the services were asked %d times", r.status, n)
+	}
 }
 
 // The rendered location says what the annotations say.
@@ -117,5 +160,15 @@ func TestIngressRendered(t *testing.T) {
 		if !strings.Contains(conf, "proxy_set_header "+m[1]+` "";`) {
 			t.Errorf("nginx.conf does not strip %s", m[1])
 		}
+	}
+	snippet := regexp.MustCompile(`(?m)^  server-snippet: \|\n((?:    .+\n)+)`).FindStringSubmatch(yaml)
+	if snippet == nil {
+		t.Fatal("no server-snippet")
+	}
+	if in := strings.ReplaceAll(snippet[1], "\n    ", "\n        "); !strings.Contains(conf, "    "+in) {
+		t.Errorf("nginx.conf does not have the snippet\n%s", in)
+	}
+	if !strings.Contains(yaml, `/proxy-next-upstream: "off"`) || !strings.Contains(conf, "proxy_next_upstream off;") {
+		t.Error("a request may be sent twice")
 	}
 }

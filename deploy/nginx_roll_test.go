@@ -68,7 +68,7 @@ func lastingAddr(t *testing.T) string {
 // Nodes are replaced one after the other, and no client notices.
 func TestNginxRollingRestart(t *testing.T) {
 	t.Parallel()
-	restarts := 4
+	restarts := 2
 	if os.Getenv("GATEHOUSE_NODES_FULL") == "1" {
 		restarts = 20
 	}

@@ -17,7 +17,7 @@ var spoofs = []string{
 	"X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-For", "X-Forwarded-Prefix", "X-Forwarded-Port",
 	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Preferred-Username", "X-Forwarded-Access-Token",
 	"X-Forwarded-Client-Cert", "X-Real-IP", "X-Rewrite-URL", "X-Envoy-Original-Path", "Forwarded",
-	"X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "X-Body-B64", "X-Gatehouse-Gateway",
+	"X-HTTP-Method", "X-HTTP-Method-Override", "X-Method", "X-Method-Override", "Proxy", "X-Body-B64", "X-Gatehouse-Gateway",
 	"X-Auth-Key-Id", "X-Auth-Subject", "X-Auth-Role", "X-Auth-Tenant", "X-Auth-Scopes", "X-Auth-Scheme", "X-Auth-Body",
 	"X-Auth-User", "X-Auth-Uid", "X-Auth-Email", "X-Auth-Groups", "X-Auth-Status", "X-Auth-Error", "X-Auth-Token", "X-Auth-Request-User",
 	"X-Authenticated-User", "X-Authenticated-Userid", "X-Remote-User", "Remote-User", "Remote-Groups", "X-Webauth-User",

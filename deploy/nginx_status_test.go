@@ -100,7 +100,7 @@ func standIn(t *testing.T, answer http.HandlerFunc) (addr string, asked *atomic.
 		asked.Add(1)
 		answer(w, r)
 	}))
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { end(server) })
 	return server.Listener.Addr().String(), asked
 }
 
@@ -201,6 +201,21 @@ func TestNginxAsksOnce(t *testing.T) {
 				if n := asked.Load(); n != 2 {
 					t.Errorf("two questions were asked %d times", n)
 				}
+			})
+		})
+	}
+}
+
+// What was judged once is sent once, also where a service hangs up.
+func TestNginxSendsOnce(t *testing.T) {
+	t.Parallel()
+	h := openHouse(t)
+	for name, f := range flavours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sendsOnce(t, func(services []string) *site {
+				s := startService(t)
+				return newSite(t, h, s, startNginx(t, f, s, []string{h.gate}, "server 127.0.0.1:9000;", strings.Join(services, "")))
 			})
 		})
 	}

@@ -5,6 +5,7 @@ package deploy_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -119,6 +120,14 @@ func (g *gateway) rolls(t *testing.T, lost int, replace ...string) {
 // signers lets libraries that are not ours sign and send, with the fields that they choose to cover.
 // replace has the gateway serve the address that they connect to, as they sign for it.
 func (g *gateway) signers(t *testing.T, replace ...string) {
+	s := g.open(t, replace...)
+	s.trySigners(t, g.proof(s, "httpsig"))
+}
+
+// trySigners lets two libraries sign and send, each with another algorithm: package gate tries all
+// pairs. proof is what X-Auth-Body says.
+func (s *site) trySigners(t *testing.T, proof string) {
+	t.Helper()
 	const modules = "../gate/testdata/interop"
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -130,28 +139,27 @@ func (g *gateway) signers(t *testing.T, replace ...string) {
 	if _, err := os.Stat(modules + "/node_modules"); err != nil {
 		t.Fatal(modules + "/node_modules is missing: run make deps")
 	}
-	s := g.open(t, replace...)
-	for _, library := range []string{"http-message-signatures", "http-message-sig"} {
-		for algorithm, way := range map[string]string{"hmac-sha256": "httpsig", "ed25519": "ed25519"} {
-			k := s.house.keys[way]
-			in, err := json.Marshal(map[string]string{
-				"library": library, "algorithm": algorithm, "keyid": k.ID, "secret": k.Secret, "privateKey": k.private,
-				"method": "POST", "url": "http://" + s.addr + usualTarget, "body": `{"amount":1}`,
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := exec.CommandContext(t.Context(), node, "sign.mjs")
-			c.Dir, c.Stdin, c.Stderr = modules, bytes.NewReader(in), os.Stderr
-			out, err := c.Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen := s.service.take("") // these requests bear no mark
-			if !strings.Contains(string(out), `"status":200,`) || len(seen) != 1 || string(seen[0].Body) != `{"amount":1}` ||
-				!slices.Equal(seen[0].Header["X-Auth-Key-Id"], []string{k.ID}) || seen[0].Header.Get("X-Auth-Body") != g.proof(s, way) {
-				t.Errorf("%s %s: %s", library, algorithm, out)
-			}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for library, algorithm := range map[string]string{"http-message-signatures": "hmac-sha256", "http-message-sig": "ed25519"} {
+		k := s.house.keys[map[string]string{"hmac-sha256": "httpsig", "ed25519": "ed25519"}[algorithm]]
+		in, err := json.Marshal(map[string]string{
+			"library": library, "algorithm": algorithm, "keyid": k.ID, "secret": k.Secret, "privateKey": k.private,
+			"method": "POST", "url": "http://" + s.addr + usualTarget, "body": `{"amount":1}`,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(ctx, node, "sign.mjs")
+		c.Dir, c.Stdin, c.Stderr = modules, bytes.NewReader(in), os.Stderr
+		out, err := c.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := s.service.take("") // these requests bear no mark
+		if !strings.Contains(string(out), `"status":200,`) || len(seen) != 1 || string(seen[0].Body) != `{"amount":1}` ||
+			!slices.Equal(seen[0].Header["X-Auth-Key-Id"], []string{k.ID}) || seen[0].Header.Get("X-Auth-Body") != proof {
+			t.Errorf("%s %s: %s", library, algorithm, out)
 		}
 	}
 }

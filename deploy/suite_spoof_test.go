@@ -18,8 +18,9 @@ var lies = []string{
 	"X-Amzn-Oidc-Data", "X-Webauth-User", "Ssl-Client-Verify",
 	"X-Forwarded-User", "X-Forwarded-Email", "X-Forwarded-Groups", "X-Forwarded-Client-Cert", "X-Forwarded-Access-Token",
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Uri", "X-Forwarded-Method", "X-Real-Ip",
-	"X-Original-Uri", "X-Original-Url", "X-Original-Method", "X-Original-Host", "X-Rewrite-Url", "X-Envoy-Original-Path",
-	"X-Http-Method", "X-Http-Method-Override", "X-Method-Override", "X-Body-B64",
+	"X-Original-Uri", "X-Original-Url", "X-Original-Method", "X-Original-Host", "X-Original-Proto", "X-Original-Addr", "X-Original-Body",
+	"X-Rewrite-Url", "X-Envoy-Original-Path", "X-Gatehouse-Gateway",
+	"X-Http-Method", "X-Http-Method-Override", "X-Method", "X-Method-Override", "X-Body-B64", "Proxy",
 }
 
 // Nothing that a client says of itself reaches the service, in no spelling.
@@ -103,6 +104,28 @@ func suiteConnection(t *testing.T, _ *gateway, s *site) {
 		if strings.Contains(strings.ToLower(strings.Join(sent.Header["Connection"], ",")), "x-") {
 			t.Errorf("the service was sent Connection %q", sent.Header["Connection"])
 		}
+	}
+	for name, upgrades := range map[string][]string{
+		"in a list": {"Upgrade: h2c, websocket"}, "one after the other": {"Upgrade: h2c", "Upgrade: websocket"}, "the other first": {"Upgrade: websocket", "Upgrade: h2c"},
+	} {
+		r := s.request(t, ask{way: "x-api-key"})
+		more := append(upgrades, "Host: "+publicHost, "Connection: upgrade", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
+		got := s.raw(t, "GET "+usualTarget+" HTTP/1.1", r, more, "")
+		if sent := s.granted(t, got, "x-api-key", "unavailable"); strings.Contains(strings.Join(sent.Header["Upgrade"], ","), "h2c") {
+			t.Errorf("two upgrades, %s: the service was sent Upgrade %q", name, sent.Header["Upgrade"])
+		}
+	}
+}
+
+// A trailer that is announced does not say who asks.
+func suiteTrailers(t *testing.T, _ *gateway, s *site) {
+	more := []string{"Host: " + publicHost, "Trailer: X-Auth-Role", "Te: trailers", "Transfer-Encoding: chunked"}
+	r := s.raw(t, "POST "+usualTarget+" HTTP/1.1", s.request(t, ask{way: "x-api-key"}), more, "1\r\nx\r\n0\r\nX-Auth-Role: victim\r\n\r\n")
+	if r.status == http.StatusBadRequest && len(r.seen) == 0 {
+		return // refused: as safe
+	}
+	if sent := s.granted(t, r, "x-api-key", "unavailable"); sent.Trailer.Get("X-Auth-Role") != "" {
+		t.Errorf("the service was sent the trailers %q", sent.Trailer)
 	}
 }
 

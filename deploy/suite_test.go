@@ -55,7 +55,7 @@ func (g *gateway) run(t *testing.T) {
 	s := g.open(t)
 	for name, suite := range map[string]func(*testing.T, *gateway, *site){
 		"schemes": suiteSchemes, "bodies": suiteBodies, "refusals": suiteRefusals, "replays": suiteReplays, "spoofs": suiteSpoofs,
-		"lies": suiteLies, "connection": suiteConnection, "lines": suiteLines, "service": suiteService, "open route": suiteOpenRoute,
+		"lies": suiteLies, "connection": suiteConnection, "trailers": suiteTrailers, "lines": suiteLines, "service": suiteService, "open route": suiteOpenRoute,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -17,3 +17,6 @@ func Health(s *Server) healthpb.HealthCheckResponse_ServingStatus {
 	}
 	return out.GetStatus()
 }
+
+// SetRoom sets how many bytes the bodies of all checks may take together. It comes before any.
+func SetRoom(s *Server, n int64) { s.room.Store(n) }

@@ -23,6 +23,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	auth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -31,9 +32,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/tap"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/gate"
@@ -57,6 +56,7 @@ const (
 	besideBody     = 1 << 20 // of a message: headers and attributes
 	maxMetadata    = 64 << 10
 	maxChecks      = 1000 // of one connection, at the same time
+	bodiesRoom     = 64 << 20
 )
 
 // Server answers checks. It is safe for concurrent use.
@@ -70,6 +70,7 @@ type Server struct {
 	grpc    *grpc.Server
 	health  *health.Server
 	seen    func(code string, took time.Duration)
+	room    atomic.Int64 // bytes that bodies of checks may still take, all together
 }
 
 // New makes a server. It answers grpc.health.v1.Health/Check too, for the server as a whole
@@ -85,18 +86,20 @@ func New(g *gate.Gate, o Options) *Server {
 	if s.seen == nil {
 		s.seen = func(string, time.Duration) {}
 	}
+	maxBody := cmp.Or(o.MaxBody, defaultMaxBody)
+	s.room.Store(max(bodiesRoom, 4*int64(maxBody)))
 	for _, name := range usualFields {
 		s.strips[name] = g.Strips(name)
 	}
 	s.grpc = grpc.NewServer(
-		grpc.MaxRecvMsgSize(cmp.Or(o.MaxBody, defaultMaxBody)+besideBody),
+		grpc.MaxRecvMsgSize(maxBody+besideBody),
 		grpc.MaxConcurrentStreams(maxChecks),
 		grpc.MaxHeaderListSize(maxMetadata),
 		grpc.ConnectionTimeout(5*time.Second),
-		// Envoy keeps its connections; its pings come every 30 s at most.
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 10 * time.Second}),
+		// Envoy keeps its connections; its pings come every 30 s at most. One that brings no check for
+		// long is told to end, which loses none (RFC 9113 section 6.8).
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 10 * time.Second, MaxConnectionIdle: 10 * time.Minute}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
-		grpc.InTapHandle(s.known),
 	)
 	auth.RegisterAuthorizationServer(s.grpc, s)
 	healthpb.RegisterHealthServer(s.grpc, probes{s.health})
@@ -115,7 +118,26 @@ func (probes) Watch(*healthpb.HealthCheckRequest, healthpb.Health_WatchServer) e
 }
 
 // Serve answers on ln until [Server.Drain]. Then it returns nil.
-func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(ln) }
+func (s *Server) Serve(ln net.Listener) error { return s.grpc.Serve(known{ln, s}) }
+
+// known is a listener that closes connections of callers that are on no list, before anything
+// is read of them.
+type known struct {
+	net.Listener
+	server *Server
+}
+
+// Accept is that of net.Listener.
+func (l known) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || l.server.mayAsk(conn.RemoteAddr()) {
+			return conn, err
+		}
+		l.server.log.Warn("a connection of a gateway that is not known", "peer", conn.RemoteAddr().String())
+		_ = conn.Close() // nothing was said
+	}
+}
 
 // Drain says to health checks that the server goes, takes no new connection and no new check,
 // and ends when what runs has been answered, or with ctx, whose error it returns.
@@ -134,15 +156,6 @@ func (s *Server) Drain(ctx context.Context) error {
 		<-done
 		return ctx.Err()
 	}
-}
-
-// known refuses callers that are on no list, before anything is read of their messages.
-func (s *Server) known(ctx context.Context, _ *tap.Info) (context.Context, error) {
-	if p, ok := peer.FromContext(ctx); !ok || !s.mayAsk(p.Addr) {
-		s.log.WarnContext(ctx, "a check of a gateway that is not known")
-		return nil, status.Error(codes.PermissionDenied, "gateway_unknown")
-	}
-	return ctx, nil
 }
 
 func (s *Server) mayAsk(who net.Addr) bool {
@@ -177,8 +190,23 @@ func (s *Server) Check(ctx context.Context, in *auth.CheckRequest) (out *auth.Ch
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 		defer cancel()
 	}
+	held := bodySize(in)
+	defer s.room.Add(held)
+	if s.room.Add(-held) < 0 && held > 0 {
+		return denied(busy(), nil, nil), nil
+	}
 	out, code = s.answer(ctx, in)
 	return out, nil
+}
+
+// bodySize is how many bytes a check has of the client's body.
+func bodySize(in *auth.CheckRequest) int64 {
+	h := in.GetAttributes().GetRequest().GetHttp()
+	return int64(len(h.GetRawBody()) + len(h.GetBody()))
+}
+
+func busy() *gate.Denial {
+	return &gate.Denial{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Title: "Too much to do; try again", RetryAfter: time.Second}
 }
 
 const codeUnavailable = "unavailable"

@@ -19,8 +19,8 @@ import (
 )
 
 // Context extensions of a route, which only Envoy's configuration can set. Names that begin
-// with ours are ours: one that is not here is a mistake, and nobody passes. Others are none
-// of our business.
+// with ours are ours: one that is not here is a mistake, and nobody passes. So is one of ours
+// without the prefix. Others are none of our business.
 const (
 	extensionPrefix   = "gatehouse"           // in any case of letters
 	extensionScopes   = "gatehouse.scopes"    // scopes that the key must have, all of them, parted by spaces
@@ -127,6 +127,8 @@ func demand(extensions map[string]string) (more gate.Rule, sent bool, flaw strin
 			signed, ok = value == "true", value == "true" || value == "false"
 		case extensionBody:
 			sent, ok = value == "sent", value == "sent" || value == "withheld"
+		case "scopes", "any_scope", "signed", "body": // ours without the prefix: they would demand nothing
+			ok = false
 		default:
 			ok = len(name) < len(extensionPrefix) || !strings.EqualFold(name[:len(extensionPrefix)], extensionPrefix)
 		}

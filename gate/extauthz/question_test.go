@@ -169,7 +169,11 @@ func TestExtensions(t *testing.T) {
 		{"/orders/7", map[string]string{"Gatehouse.Scopes": "orders.read"}, "adapter_headers"},
 		{"/orders/7", map[string]string{"gatehouse_scopes": "orders.read"}, "adapter_headers"},
 		{"/orders/7", map[string]string{"gatehouse": ""}, "adapter_headers"},
-		{"/orders/7", map[string]string{"virtual_host": "x", "scopes": "admin", "gate": "x", "opa.path": ""}, "granted"},
+		{"/orders/7", map[string]string{"virtual_host": "x", "scope": "admin", "gate": "x", "opa.path": ""}, "granted"},
+		{"/orders/7", map[string]string{"scopes": "orders.read"}, "adapter_headers"},
+		{"/orders/7", map[string]string{"any_scope": "orders.read"}, "adapter_headers"},
+		{"/orders/7", map[string]string{"signed": "false"}, "adapter_headers"},
+		{"/orders/7", map[string]string{"body": "withheld"}, "adapter_headers"},
 	} {
 		in := h.signed(t, "bearer", "GET", row.path, "").check(true)
 		for name, value := range row.ext {

@@ -130,32 +130,78 @@ func TestDrainEnds(t *testing.T) {
 	}
 }
 
-// Who is on no list is refused before its message is read, whatever it asks.
+// The connection of who is on no list ends before anything is read.
 func TestPeers(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		peers []netip.Prefix
-		want  codes.Code
+		known bool
 	}{
-		"loopback":    {nil, codes.OK},
-		"listed":      {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}, codes.OK},
-		"not listed":  {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, codes.PermissionDenied},
-		"nobody":      {[]netip.Prefix{}, codes.PermissionDenied},
-		"IPv6's only": {[]netip.Prefix{netip.MustParsePrefix("::1/128")}, codes.PermissionDenied},
+		"loopback":    {nil, true},
+		"listed":      {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}, true},
+		"not listed":  {[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, false},
+		"nobody":      {[]netip.Prefix{}, false},
+		"IPv6's only": {[]netip.Prefix{netip.MustParsePrefix("::1/128")}, false},
 	} {
-		var log bytes.Buffer
-		j := &judge{say: granted}
-		_, conn := serve(t, gateOf(t, j, gate.Options{}), extauthz.Options{Peers: row.peers, Log: slog.New(slog.NewTextHandler(&log, nil))}, loopback(t))
+		ln, j := loopback(t), &judge{say: granted}
+		_, conn := serve(t, gateOf(t, j, gate.Options{}), extauthz.Options{Peers: row.peers}, ln)
+		want := codes.Unavailable
+		if row.known {
+			want = codes.OK
+		}
 		_, err := auth.NewAuthorizationClient(conn).Check(t.Context(), plain().check(true))
 		_, probe := healthpb.NewHealthClient(conn).Check(t.Context(), &healthpb.HealthCheckRequest{})
-		large := sent(plain().check(true), strings.Repeat("x", 3<<20), true)
-		_, tooLarge := auth.NewAuthorizationClient(conn).Check(t.Context(), large)
-		if asked, _ := j.questions(); status.Code(err) != row.want || status.Code(probe) != row.want || (asked == 0) != (row.want != codes.OK) {
+		if asked, _ := j.questions(); status.Code(err) != want || status.Code(probe) != want || (asked == 0) == row.known {
 			t.Errorf("%s: %v, %v, asked %d times", name, err, probe, asked)
 		}
-		if row.want != codes.OK && (status.Code(tooLarge) != row.want || status.Convert(err).Message() != "gateway_unknown") {
-			t.Errorf("%s: %v %v", name, tooLarge, err)
+		if row.known {
+			continue
 		}
+		raw, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.SetReadDeadline(time.Now().Add(20 * time.Second)) // the read says what is wrong
+		if n, err := raw.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: a stranger who says nothing is kept: %d, %v", name, n, err)
+		}
+		_ = raw.Close()
+	}
+}
+
+// Bodies of all checks together are bounded. Who has none is answered all the same.
+func TestBodiesTogether(t *testing.T) {
+	t.Parallel()
+	j := &judge{say: granted, hold: make(chan struct{}), began: make(chan struct{}, 3)}
+	s, conn := serve(t, gateOf(t, j, gate.Options{}), extauthz.Options{}, loopback(t))
+	extauthz.SetRoom(s, 150)
+	c := auth.NewAuthorizationClient(conn)
+	with := func(size int) *auth.CheckRequest {
+		return sent(client{method: "POST", target: "/"}.check(true), strings.Repeat("x", size), true)
+	}
+	answer := make(chan string, 2)
+	for _, in := range []*auth.CheckRequest{with(100), with(0)} {
+		go func() {
+			out, err := c.Check(context.Background(), in)
+			if err != nil {
+				answer <- err.Error()
+				return
+			}
+			answer <- codeOf(t, out)
+		}()
+		<-j.began
+	}
+	if code := ask(t, c, with(51)); code != "unavailable" {
+		t.Errorf("without room: %s", code)
+	}
+	close(j.hold)
+	for range 2 {
+		if code := <-answer; code != "granted" {
+			t.Error(code)
+		}
+	}
+	if code := ask(t, c, with(150)); code != "granted" {
+		t.Errorf("with room again: %s", code)
 	}
 }
 

@@ -24,6 +24,7 @@ type answer struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	dialect *dialect
+	strips  func(name string) bool // [gate.Gate.Strips]
 }
 
 // How long a check may take over a body: one that is the client's, and one that nobody
@@ -56,7 +57,7 @@ func (a *answer) allow(v *gate.Verdict) {
 		h[name] = values[n-1 : n : n]
 	})
 	if a.dialect.remove {
-		h.Set(envoyRemove, removals(v))
+		h.Set(envoyRemove, removals(v, a.r.Header, a.strips))
 	}
 	h["Cache-Control"], h[HeaderStatus], h[HeaderError] = noStore, statusOK, empty
 	a.w.WriteHeader(http.StatusOK)

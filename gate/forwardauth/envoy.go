@@ -4,6 +4,8 @@
 package forwardauth
 
 import (
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -43,10 +45,16 @@ var credentials = []string{
 	"Authorization", "Proxy-Authorization", "X-Api-Key", "X-Auth-Apikey", "X-Auth-Nonce", "X-Auth-Signature", "Signature", "Signature-Input",
 }
 
-// removals names the fields that the service may not see: of the credentials and the
-// identity, those that are not set here.
-func removals(v *gate.Verdict) string {
+// removals names the fields that the service may not see: of the credentials, the identity
+// and what else the gate strips of the client's fields, such as one of its own for
+// credentials, those that are not set here.
+func removals(v *gate.Verdict, client http.Header, strips func(name string) bool) string {
 	gone := slices.Clone(credentials)
+	for _, name := range slices.Sorted(maps.Keys(client)) {
+		if !slices.Contains(gone, name) && strips(name) {
+			gone = append(gone, name)
+		}
+	}
 	v.Identity(func(name, value string) {
 		gone = slices.DeleteFunc(gone, func(known string) bool { return known == name })
 		if value == "" {

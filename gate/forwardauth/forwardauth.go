@@ -84,7 +84,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.deny(&gate.Denial{Status: http.StatusNotFound, Code: "not_found", Title: "No dialect of gateways has this path"})
 		return
 	}
-	a := answer{w: w, r: r, dialect: d}
+	a := answer{w: w, r: r, dialect: d, strips: h.gate.Strips}
 	c := check{r: r, below: target, proxies: h.proxies}
 	d.read(&c)
 	v := h.judge(&a, &c)

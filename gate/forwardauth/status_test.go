@@ -87,6 +87,22 @@ func TestEnvoyRemovesCredentials(t *testing.T) {
 	}
 }
 
+// What else the gate strips of what the client sent is removed as well, in the client's spelling.
+func TestEnvoyRemovesWhatTheGateStrips(t *testing.T) {
+	t.Parallel()
+	g, err := gate.New(&judge{say: granted}, gate.Options{Tokens: minter{}, Strip: []string{"X-Shop-Secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := plain().with("X-Shop-Secret", "s", "X-Original-Url", "/admin", "X-Auth-Role", "admin", "X-Auth-Subject", "victim", "Accept", "b")
+	c.header["X_shop_secret"] = []string{"s"}
+	answer, _ := ask(forwardauth.New(g, forwardauth.Options{}), envoy(c))
+	const want = "proxy-authorization,x-api-key,x-auth-apikey,x-auth-nonce,x-auth-signature,signature,signature-input,x-original-url,x-shop-secret,x_shop_secret"
+	if got := answer.Header.Get("X-Envoy-Auth-Headers-To-Remove"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
 // A denial has its status, which nginx maps to the two that auth_request knows, and its code.
 func TestDenied(t *testing.T) {
 	t.Parallel()

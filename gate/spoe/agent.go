@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -52,22 +53,23 @@ type Agent struct {
 	log      *slog.Logger
 	seen     func(string, time.Duration)
 	checks   chan struct{} // has room for maxChecks
+	lull     time.Duration // how long a connection goes on at most after leave
 
 	ctx  context.Context // of every check
 	stop context.CancelFunc
 
 	mu        sync.Mutex
 	draining  bool
-	listeners map[net.Listener]bool
+	listeners []net.Listener
 	conns     map[*conn]bool
-	running   sync.WaitGroup // of conns
+	running   sync.WaitGroup // of listeners and conns
 }
 
 // New makes an agent that asks g. It panics for a MaxFrame below 256.
 func New(g *gate.Gate, o Options) *Agent {
 	a := &Agent{
 		gate: g, peers: o.Peers, proxies: o.Proxies, maxFrame: cmp.Or(o.MaxFrame, defaultMaxFrame), log: o.Log, seen: o.Seen,
-		checks: make(chan struct{}, maxChecks), listeners: map[net.Listener]bool{}, conns: map[*conn]bool{},
+		checks: make(chan struct{}, maxChecks), lull: time.Second, conns: map[*conn]bool{},
 	}
 	if a.maxFrame < spop.MinFrame {
 		panic("spoe: MaxFrame is below what the protocol demands, 256")
@@ -86,29 +88,60 @@ func New(g *gate.Gate, o Options) *Agent {
 }
 
 // Serve takes connections from l until Drain, and then returns nil. It closes l. Every
-// other error is the listener's.
+// other error is the listener's; one that passes, such as that of a process without file
+// descriptors, it waits out.
 func (a *Agent) Serve(l net.Listener) error {
 	defer l.Close()
-	a.mu.Lock()
-	draining := a.draining
-	if !draining {
-		a.listeners[l] = true
+	if !a.begin(l) {
+		return nil
 	}
-	a.mu.Unlock()
-	for !draining {
+	defer a.running.Done()
+	var wait time.Duration
+	for {
 		c, err := l.Accept()
-		if err != nil {
-			a.mu.Lock()
-			defer a.mu.Unlock()
-			delete(a.listeners, l)
-			if a.draining {
-				return nil
-			}
+		if err == nil {
+			wait = 0
+			a.admit(c)
+			continue
+		}
+		a.mu.Lock()
+		draining := a.draining
+		a.mu.Unlock()
+		if draining {
+			return nil
+		}
+		if !passes(err) {
 			return fmt.Errorf("serve HAProxy: %w", err)
 		}
-		a.admit(c)
+		wait = min(max(2*wait, leastWait), mostWait)
+		a.log.Error("no connection of HAProxy can be taken", "error", err, "wait", wait)
+		select {
+		case <-time.After(wait):
+		case <-a.ctx.Done():
+		}
 	}
-	return nil
+}
+
+// How long Serve waits after an error of its listener that passes, as package net/http does.
+const (
+	leastWait = 5 * time.Millisecond
+	mostWait  = time.Second
+)
+
+func passes(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Temporary() //nolint:staticcheck // for Accept it means what it says
+}
+
+// begin notes a listener, on which Drain waits; false: the agent has ended.
+func (a *Agent) begin(l net.Listener) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.draining {
+		a.running.Add(1)
+		a.listeners = append(a.listeners, l)
+	}
+	return !a.draining
 }
 
 // admit begins a connection of a peer that may ask, and closes any other.
@@ -121,9 +154,12 @@ func (a *Agent) admit(nc net.Conn) {
 	c := newConn(a, nc)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.draining || len(a.conns) == maxConns {
+	if len(a.conns) == maxConns {
 		_ = nc.Close() // nothing was said
 		return
+	}
+	if a.draining { // it was on its way; questions may wait for it
+		c.leave()
 	}
 	a.conns[c] = true
 	a.running.Go(func() {
@@ -142,19 +178,21 @@ func (a *Agent) knows(remote net.Addr) bool {
 	return err == nil && slices.ContainsFunc(a.peers, func(p netip.Prefix) bool { return p.Contains(peer.Addr().Unmap()) })
 }
 
-// Drain ends the agent: no connection is taken any more, what was asked is answered, and
-// then HAProxy is told that the connection ends. When ctx is done, all is cut off; the
-// error is ctx's.
+// Drain ends the agent: no connection is taken any more, and each that is open is answered
+// until it is quiet, for a second at most. Then HAProxy is told that the connection ends: what
+// is not answered by then was not looked at. When ctx is done, all is cut off; the error is
+// ctx's.
 func (a *Agent) Drain(ctx context.Context) error {
 	a.mu.Lock()
 	a.draining = true
-	for l := range a.listeners {
+	for _, l := range a.listeners {
 		_ = l.Close() // Serve sees it
 	}
-	for c := range a.conns {
+	open := slices.Collect(maps.Keys(a.conns))
+	a.mu.Unlock()
+	for _, c := range open {
 		c.leave()
 	}
-	a.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
 		a.running.Wait()

@@ -295,51 +295,6 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-func TestDrain(t *testing.T) {
-	t.Parallel()
-	v := &verifier{asked: make(chan *gatehouse.Request), hold: make(chan struct{})}
-	a, addr := serve(t, v, spoe.Options{})
-	busy, idle, silent := dial(t, "tcp", addr), dial(t, "tcp", addr), dial(t, "tcp", addr)
-	busy.greet(greeting)
-	idle.greet(greeting)
-	busy.send(spop.Notify, spop.Fin, 1, question(args()))
-	<-v.asked
-	drained := make(chan error)
-	go func() { drained <- a.Drain(context.Background()) }()
-	idle.ends(spop.Normal) // before the other is answered
-	close(v.hold)
-	if f := busy.next(spop.Ack); f.Stream != 1 {
-		t.Error(f)
-	}
-	busy.ends(spop.Normal)
-	silent.ends(spop.Normal)
-	if err := <-drained; err != nil {
-		t.Error(err)
-	}
-	if c, err := net.Dial("tcp", addr); err == nil {
-		_ = c.Close()
-		t.Error("a drained agent takes connections")
-	}
-}
-
-func TestDrainCutsOff(t *testing.T) {
-	t.Parallel()
-	v := &verifier{asked: make(chan *gatehouse.Request), hold: make(chan struct{})}
-	a, addr := serve(t, v, spoe.Options{})
-	h := dial(t, "tcp", addr)
-	h.greet(greeting)
-	h.send(spop.Notify, spop.Fin, 1, question(args()))
-	<-v.asked
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := a.Drain(ctx); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if _, err := h.r.ReadByte(); err == nil {
-		t.Error("the connection has an answer")
-	}
-}
-
 // lines are what is logged.
 type lines chan string
 

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	helloTime = 5 * time.Second  // from the connection to its hello
-	frameTime = 5 * time.Second  // from the first byte of a frame to its last
-	writeTime = 5 * time.Second  // of a frame
-	checkTime = 10 * time.Second // of a check; HAProxy's own "timeout processing" is shorter
-	idleTime  = 10 * time.Minute // between frames; HAProxy's own "timeout idle" is shorter
-	lastCall  = 50 * time.Millisecond
-	linger    = time.Second
+	helloTime = 5 * time.Second       // from the connection to its hello
+	frameTime = 5 * time.Second       // from the first byte of a frame to its last
+	writeTime = 5 * time.Second       // of a frame
+	checkTime = 10 * time.Second      // of a check; HAProxy's own "timeout processing" is shorter
+	idleTime  = 10 * time.Minute      // between frames; HAProxy's own "timeout idle" is shorter
+	linger    = time.Second           // after the last word
+	quiet     = 50 * time.Millisecond // after leave: what has brought nothing for so long ends
 )
 
 // conn is a connection of HAProxy's.
@@ -36,8 +36,10 @@ type conn struct {
 	checks   chan struct{}
 	pending  sync.WaitGroup // checks that are not answered yet
 
-	mu      sync.Mutex // one frame is written at a time; leaving
-	leaving bool       // what arrives within lastCall is still read
+	writing sync.Mutex // one frame is written at a time
+
+	mu  sync.Mutex
+	end time.Time // zero until leave; nothing is read after it
 }
 
 func newConn(a *Agent, nc net.Conn) *conn {
@@ -55,13 +57,17 @@ func (c *conn) serve() {
 		err = c.next(ctx)
 	}
 	var code spop.Code
+	var bye haproxyEnds
 	switch {
 	case errors.Is(err, errDone):
+		return
+	case errors.As(err, &bye):
+		c.part(c.reply(bye))
 		return
 	case errors.As(err, &code):
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		code = spop.Timeout
-		if c.isLeaving() {
+		if c.leaving() {
 			code = spop.Normal
 			c.pending.Wait()
 		}
@@ -76,6 +82,20 @@ func (c *conn) serve() {
 
 // errDone ends a connection of which nothing more is to be said.
 var errDone = errors.New("done")
+
+// haproxyEnds is the code with which HAProxy ends a connection.
+type haproxyEnds spop.Code
+
+func (haproxyEnds) Error() string { return "HAProxy ends the connection" }
+
+// reply is the code for HAProxy's own. Normal says that what is not answered was not looked
+// at: HAProxy hears no answer any more, so that this is true only where none is owed.
+func (c *conn) reply(bye haproxyEnds) spop.Code {
+	if spop.Code(bye) == spop.Normal && len(c.checks) > 0 {
+		return spop.Unknown
+	}
+	return spop.Code(bye)
+}
 
 // greet shakes hands (section 3.2.3 of SPOE.txt).
 func (c *conn) greet() error {
@@ -112,8 +132,7 @@ func (c *conn) greet() error {
 
 // next takes a frame.
 func (c *conn) next(ctx context.Context) error {
-	c.waitUntil(idleTime)
-	if _, err := c.r.Peek(1); err != nil {
+	if err := c.await(); err != nil {
 		return err
 	}
 	c.waitUntil(frameTime)
@@ -130,7 +149,11 @@ func (c *conn) next(ctx context.Context) error {
 	case spop.Unset:
 		return spop.Fragmented
 	case spop.HAProxyDisconnect:
-		return spop.Normal // HAProxy hears no answer any more
+		d, err := spop.ParseDisconnect(f.Payload)
+		if err != nil {
+			return err
+		}
+		return haproxyEnds(d.Code)
 	case spop.HAProxyHello, spop.AgentHello, spop.AgentDisconnect, spop.Ack:
 		return spop.Invalid
 	}
@@ -165,8 +188,8 @@ func (c *conn) ask(ctx context.Context, f spop.Frame) error {
 
 func (c *conn) write(f spop.Frame) error {
 	b := f.Append(nil)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	if err := c.net.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
@@ -174,27 +197,56 @@ func (c *conn) write(f spop.Frame) error {
 	return err
 }
 
-// waitUntil bounds the next read, but for a connection that is to end soon.
+// await waits for a frame. On a connection that is to end it does so until nothing comes any
+// more and nothing is left to answer.
+func (c *conn) await() error {
+	for {
+		c.waitUntil(idleTime)
+		_, err := c.r.Peek(1)
+		busy := len(c.checks) > 0 && c.mayRead()
+		if !busy || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+	}
+}
+
+// waitUntil bounds the next read: by d, and for a connection that is to end by what is left
+// of it.
 func (c *conn) waitUntil(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.leaving {
-		_ = c.net.SetReadDeadline(time.Now().Add(d)) // the read says what is wrong
+	at := time.Now().Add(d)
+	if !c.end.IsZero() {
+		at = c.end
+		if soon := time.Now().Add(quiet); soon.Before(at) {
+			at = soon
+		}
 	}
+	_ = c.net.SetReadDeadline(at) // the read says what is wrong
 }
 
 // leave lets the connection end when what was asked is answered.
 func (c *conn) leave() {
-	c.waitUntil(lastCall)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.leaving = true
+	if c.end.IsZero() {
+		now := time.Now()
+		c.end = now.Add(c.agent.lull)
+		_ = c.net.SetReadDeadline(now.Add(quiet)) // the read says what is wrong
+	}
 }
 
-func (c *conn) isLeaving() bool {
+func (c *conn) leaving() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.leaving
+	return !c.end.IsZero()
+}
+
+// mayRead reports whether a connection that is to end may still be read.
+func (c *conn) mayRead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.end)
 }
 
 // part says why the connection ends, and lets HAProxy close it: bytes that nobody read

@@ -65,6 +65,12 @@ var patient = []string{"timeout processing 1s", "timeout processing 20s", "timeo
 // open starts a site. changes are pairs of texts of its configuration, old and new.
 func open(t *testing.T, changes ...string) *site {
 	t.Helper()
+	return openOn(t, listen(t), changes...)
+}
+
+// openOn is open with the listener of the agent.
+func openOn(t *testing.T, l net.Listener, changes ...string) *site {
+	t.Helper()
 	ctx := context.Background()
 	house, err := embedded.Open(ctx, filepath.Join(t.TempDir(), "data"), embedded.Options{})
 	if err != nil {
@@ -94,7 +100,6 @@ func open(t *testing.T, changes ...string) *site {
 	}
 	service := httptest.NewServer(http.HandlerFunc(s.receive))
 	t.Cleanup(service.Close)
-	l := listen(t)
 	s.agent = spoe.New(g, spoe.Options{})
 	served := make(chan error)
 	go func() { served <- s.agent.Serve(l) }()

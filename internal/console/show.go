@@ -44,13 +44,34 @@ var notices = map[string]string{
 	"signed-out": "You are signed out.",
 }
 
+// allNotices are those of every file that has some.
+var allNotices = []map[string]string{
+	notices,
+	keyNotices,
+	serviceNotices,
+	operateNotices,
+	joinNotices,
+	accountNotices,
+}
+
+// notice is what the word says; empty: nothing.
+func notice(word string) string {
+	for _, some := range allNotices {
+		if text := some[word]; text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
 func loadPages(a *assets) (*pages, error) {
 	names, err := fs.Glob(pageFiles, "pages/*.html")
 	if err != nil {
 		return nil, err
 	}
 	funcs := template.FuncMap{
-		"asset": a.url, "time": timeTag, "join": strings.Join, "now": func() time.Time { return time.Now().UTC() },
+		"asset": a.url, "time": timeTag, "ago": agoTag, "bytes": byteSize, "plural": plural, "current": current,
+		"join": strings.Join, "limits": limitLines, "now": func() time.Time { return time.Now().UTC() },
 	}
 	base, err := template.New("").Funcs(funcs).ParseFS(pageFiles, "pages/layout.html")
 	if err != nil {
@@ -74,31 +95,13 @@ func loadPages(a *assets) (*pages, error) {
 	return out, nil
 }
 
-// timeTag is an instant: in UTC as text, for the reader's zone to take its place. Zero: never.
-func timeTag(t any) template.HTML {
-	var at time.Time
-	switch t := t.(type) {
-	case time.Time:
-		at = t
-	case *time.Time:
-		if t != nil {
-			at = *t
-		}
-	}
-	if at.IsZero() {
-		return `<span class="faint">never</span>`
-	}
-	at = at.UTC()
-	return template.HTML(`<time datetime="` + at.Format(time.RFC3339) + `" title="` + at.Format("2006-01-02 15:04:05 UTC") + `">` + at.Format("2006-01-02 15:04") + `</time>`) //nolint:gosec // digits only
-}
-
 // show writes a page. It is whole before anything is sent.
 func (v *visit) show(status int, name, title string, page any) error {
 	t := v.pages.byName[name]
 	if t == nil {
 		return fmt.Errorf("no page %s", name)
 	}
-	data := view{Title: title, Site: v.Name, Version: v.Version, Path: v.r.URL.Path, Notice: notices[v.r.URL.Query().Get("done")], Once: rand.Text(), Page: page}
+	data := view{Title: title, Site: v.Name, Version: v.Version, Path: v.r.URL.Path, Notice: notice(v.r.URL.Query().Get("done")), Once: rand.Text(), Page: page}
 	if v.account != nil {
 		data.Account = &shownAccount{UID: v.account.UID, Email: v.account.Email, Role: v.account.Role}
 		data.Operator, data.CSRF, data.Code = v.operates(), v.session.CSRF, v.account.OTP

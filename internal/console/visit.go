@@ -87,9 +87,9 @@ func (v *visit) operates() bool {
 
 // actor is the account, or nobody, as the directory writes it down.
 func (v *visit) actor() gatehouse.Actor {
-	a := gatehouse.Actor{Kind: gatehouse.ActorAccount, Tenant: v.Tenant, Address: v.Proxies.Peer(v.r), UserAgent: v.r.UserAgent()}
+	a := gatehouse.Actor{Kind: gatehouse.ActorNobody, Tenant: v.Tenant, Address: v.Proxies.Peer(v.r), UserAgent: v.r.UserAgent()}
 	if v.account != nil {
-		a.ID, a.Tenant, a.Everyone = v.account.ID, v.account.Tenant, v.operates()
+		a.Kind, a.ID, a.Tenant, a.Everyone = gatehouse.ActorAccount, v.account.ID, v.account.Tenant, v.operates()
 	}
 	return a
 }
@@ -107,7 +107,7 @@ func (v *visit) recognise() error {
 		return err
 	}
 	actor := v.actor()
-	actor.ID, actor.Tenant = a.ID, a.Tenant
+	actor.Kind, actor.ID, actor.Tenant = gatehouse.ActorAccount, a.ID, a.Tenant
 	if s, err = v.Directory.CheckSession(v.r.Context(), actor, id, s); errors.Is(err, account.ErrSessionMismatch) {
 		return account.ErrNoSession
 	} else if err != nil {

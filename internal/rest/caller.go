@@ -160,7 +160,6 @@ func (h *Handler) byCredential(rt *route, next http.HandlerFunc) http.HandlerFun
 		h.admit(w, r, rt, h.keyCaller(r, gatehouse.FromContext(r.Context())), next)
 	}))
 	return func(w http.ResponseWriter, r *http.Request) {
-		r = r.WithContext(context.WithValue(r.Context(), routeKey{}, rt))
 		if h.c.Sessions != nil && !h.gate.Presents(r) {
 			a, err := h.c.Sessions(r)
 			switch {
@@ -175,8 +174,6 @@ func (h *Handler) byCredential(rt *route, next http.HandlerFunc) http.HandlerFun
 		byKey.ServeHTTP(w, r)
 	}
 }
-
-type routeKey struct{}
 
 // keyCaller is a caller with a key. Its tenant is the key's.
 func (h *Handler) keyCaller(r *http.Request, d *gatehouse.Decision) *caller {

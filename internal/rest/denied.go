@@ -58,7 +58,7 @@ func (h *Handler) recordDenied(ctx context.Context, rt *route, c *caller, reason
 
 // denials answers for the gate, and writes down the denials of keys that proved themselves.
 func (h *Handler) denials(w http.ResponseWriter, r *http.Request, d *gate.Denial) {
-	rt, _ := r.Context().Value(routeKey{}).(*route)
+	rt := h.routes[r.Pattern]
 	if d.Status == http.StatusForbidden && rt != nil && d.Decision != nil && d.Decision.Key != nil {
 		h.recordDenied(r.Context(), rt, h.keyCaller(r, d.Decision), d.Code)
 	}

@@ -96,13 +96,17 @@ func (h *Handler) explain(ctx context.Context, where string, err error) api.Prob
 
 // fail answers with the problem of err.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := h.explain(r.Context(), r.Pattern, err)
+	send(w, &answerError{h.explain(r.Context(), r.Pattern, err), err})
+}
+
+// send writes a problem.
+func send(w http.ResponseWriter, e *answerError) {
 	w.Header().Set("Content-Type", api.ProblemType)
-	for name, values := range retry(&p, err) {
+	for name, values := range e.GetHeaders() {
 		w.Header()[name] = values
 	}
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody is left to tell
+	w.WriteHeader(e.Status)
+	_ = json.NewEncoder(w).Encode(e.Problem) // the client is gone: nobody is left to tell
 }
 
 // retry is the header of a problem that passes by waiting, and of the error it is about.

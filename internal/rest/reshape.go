@@ -34,7 +34,7 @@ func (e *answerError) GetHeaders() http.Header { return retry(&e.Problem, e.caus
 func (e *answerError) ContentType(string) string { return api.ProblemType }
 
 // answerFor is what a verb's error is answered with.
-func (h *Handler) answerFor(ctx context.Context, rt *route, c *caller, err error) error {
+func (h *Handler) answerFor(ctx context.Context, rt *route, c *caller, err error) *answerError {
 	if errors.Is(err, gatehouse.ErrRepeated) {
 		c.repeated = true
 	}

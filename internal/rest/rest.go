@@ -42,6 +42,7 @@ type Config struct {
 	Notices   gatehouse.NoticeStore // nil: there is no list of revocations
 	RuleStore gatehouse.RuleStore
 	Rules     gate.Rulebook        // nil: what RuleStore holds
+	ByFile    string               // the tenant at whose gates a file holds instead of RuleStore; empty: none
 	Chains    gatehouse.ChainStore // of the events in Audit
 	ChainKey  []byte               // that the heads of chains are signed with; empty: they are not
 
@@ -64,7 +65,8 @@ type Handler struct {
 	gate    *gate.Gate
 	api     huma.API
 	mounted []mounted
-	names   map[string]bool // of input
+	routes  map[string]*route // by pattern
+	names   map[string]bool   // of input
 	flights flights
 	tenants *gatehouse.Tenants
 	book    *gate.Book // of RuleStore
@@ -78,7 +80,7 @@ type Handler struct {
 // New makes the API. It fails where a key could not be asked for.
 func New(c Config) (*Handler, error) {
 	h := &Handler{
-		c: c, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), book: gate.NewBook(c.RuleStore, gate.Rule{}),
+		c: c, routes: map[string]*route{}, names: map[string]bool{}, tenants: gatehouse.NewTenants(c.Tenants, nil), book: gate.NewBook(c.RuleStore, gate.Rule{}),
 		ends: ends{store: c.Notices, people: c.Directory, now: time.Now}, drained: make(chan struct{}),
 	}
 	if h.c.Rules == nil {
@@ -95,6 +97,7 @@ func New(c Config) (*Handler, error) {
 		op := o.document()
 		o.register(h, op)
 		h.mounted = append(h.mounted, mounted{o.route, a.op, a.handler})
+		h.routes[o.pattern()] = &o.route
 	}
 	h.learnNames()
 	if h.spec, err = h.document(); err != nil {

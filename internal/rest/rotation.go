@@ -138,15 +138,20 @@ func usedBy(sources []gatehouse.Source, versions []int64) *api.RotationSecret {
 			}
 			continue
 		}
-		by := api.UsedBy{Agent: s.Agent, Scheme: s.Scheme, First: s.First, Last: s.Last, Uses: s.Uses}
-		if s.Peer.IsValid() {
-			by.Peer = s.Peer.String()
-		}
-		if out.By = append(out.By, by); len(out.By) == maxUsedBy {
+		if out.By = append(out.By, placeOf(&s)); len(out.By) == maxUsedBy {
 			break
 		}
 	}
 	return out
+}
+
+// placeOf is one place that a secret is used from.
+func placeOf(s *gatehouse.Source) api.UsedBy {
+	by := api.UsedBy{Agent: s.Agent, Scheme: s.Scheme, First: s.First, Last: s.Last, Uses: s.Uses}
+	if s.Peer.IsValid() {
+		by.Peer = s.Peer.String()
+	}
+	return by
 }
 
 const maxUsedBy = 32

@@ -58,10 +58,17 @@ type route struct {
 	Kind   string // media type of the answer; empty: JSON
 	Secret bool   // the answer is an api.CreatedKey
 
+	// short answers what it can without huma, to the same effect, and reports whether it did;
+	// the body is read. Nil: there is no such way.
+	short func(w http.ResponseWriter, r *http.Request, rt *route, body []byte) bool
+
 	// again answers for a change that is known to have been made, of which no answer was
 	// kept; nil: nothing can be said but that. subject is that of the change's event.
 	again func(ctx context.Context, c *caller, subject string) (any, error)
 }
+
+// pattern is the route as [http.ServeMux] takes it.
+func (rt *route) pattern() string { return rt.Method + " " + rt.Path }
 
 // operation is a route with what it does.
 type operation struct {

@@ -57,10 +57,26 @@ var errNoPrecondition = &refusal{
 	Field: "If-Match", Detail: "is required: the ETag of the rules, or * for whichever there are",
 }
 
+var errByFile = &refusal{
+	Status: http.StatusConflict, Code: "rules_file", Title: "The gates go by a file",
+	Detail: "gate.rules_file is set, and the gates do not look at the rules that are stored here: edit the file, or take it out of the configuration",
+}
+
+// byFile is errByFile where the gates go by other rules than those that are stored.
+func (h *Handler) byFile(c *caller) error {
+	if h.c.ByFile != "" && c.actor.Tenant == h.c.ByFile {
+		return errByFile
+	}
+	return nil
+}
+
 func (h *Handler) putRules(ctx context.Context, c *caller, in *struct {
 	IfMatch string `header:"If-Match" maxLength:"64" doc:"the ETag of the rules that are replaced, or *: whichever; required but for the first"`
 	Body    api.Rules
 }) (*rulesOut, error) {
+	if err := h.byFile(c); err != nil {
+		return nil, err
+	}
 	if err := checkRules(in.Body.Rules, h.c.Authority.SchemeNames()); err != nil {
 		return nil, err
 	}
@@ -117,6 +133,9 @@ func shownRules(set *gatehouse.RuleSet) (*rulesOut, error) {
 type explainedOut struct{ Body api.Explained }
 
 func (h *Handler) explainRule(ctx context.Context, c *caller, in *struct{ Body api.Explain }) (*explainedOut, error) {
+	if err := h.byFile(c); err != nil {
+		return nil, err
+	}
 	rules, err := h.book.Rules(ctx, c.actor.Tenant)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ package rest_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -65,6 +66,37 @@ func TestRules(t *testing.T) {
 	first, second := events[0].Changes[0], events[1].Changes[0]
 	if first.Before != "" || !strings.HasPrefix(first.After, "5, sha-256 ") || second.Before != first.After || !strings.HasPrefix(second.After, "1, sha-256 ") {
 		t.Errorf("events %+v", events)
+	}
+}
+
+// Where the gates of a tenant go by a file, nobody is told that other rules are in force.
+func TestRulesByFile(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.tenant("b")
+	h.serve(rest.Config{ByFile: gatehouse.DefaultTenant})
+	send := func(route, body, tenant string) reply {
+		method, path, _ := strings.Cut(route, " ")
+		r := httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		if method == "PUT" {
+			r.Header.Set("If-Match", "*")
+		}
+		r.Header.Set("Gatehouse-Tenant", tenant)
+		w := httptest.NewRecorder()
+		h.api.Socket().ServeHTTP(w, r)
+		return reply{status: w.Code, header: w.Header(), body: w.Body.String()}
+	}
+	for route, body := range map[string]string{"PUT /v1/rules": shopRules, "POST /v1/rules/explain": `{"method":"GET","target":"/orders"}`} {
+		if r := send(route, body, gatehouse.DefaultTenant); r.status != 409 || r.code(t) != "rules_file" || !strings.Contains(r.body, "gate.rules_file") {
+			t.Errorf("%s: %d %s", route, r.status, r.body)
+		}
+		if r := send(route, body, "b"); r.status != 200 {
+			t.Errorf("%s of another tenant: %d %s", route, r.status, r.body)
+		}
+	}
+	if r := send("GET /v1/rules", "", gatehouse.DefaultTenant); r.status != 200 {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }
 
@@ -136,7 +168,7 @@ func TestRulesDecide(t *testing.T) {
 		{"DELETE", "/me", key.Token, true, "", "key /me [] []"},
 		{"GET", "/health", "", true, "", "open /health [] []"},
 		{"POST", "/orders", key.Token, false, "no_rule", "no_rule  [] []"},
-		{"get", "/orders", key.Token, false, "no_rule", "no_rule  [] []"},
+		{"get", "/orders", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
 		{"GET", "/admin/../orders", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
 		{"GET", "//orders", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},
 		{"", "", key.Token, false, "ambiguous_path", "ambiguous_path  [] []"},

@@ -44,7 +44,7 @@ func (h *Handler) mount(public bool) http.Handler {
 		if m.Method != http.MethodGet {
 			way = timed(way)
 		}
-		routes = append(routes, gate.Route{Pattern: m.Method + " " + m.Path, MaxBody: m.MaxBody, Timeout: m.Timeout, Handler: h.plain(way)})
+		routes = append(routes, gate.Route{Pattern: m.pattern(), MaxBody: m.MaxBody, Timeout: m.Timeout, Handler: h.plain(way)})
 	}
 	nowhere := func(w http.ResponseWriter, r *http.Request) { h.nowhere(mux, w, r) }
 	gate.Mount(mux, append(routes, gate.Route{Pattern: prefix, MaxBody: 1, Timeout: small.Timeout, Handler: h.plain(nowhere)}))
@@ -111,6 +111,9 @@ func (h *Handler) reading(m *mounted, next http.HandlerFunc) http.HandlerFunc {
 		}
 		if err := h.still(r); err != nil {
 			h.fail(w, r, err)
+			return
+		}
+		if m.short != nil && m.short(w, r, &m.route, body) {
 			return
 		}
 		if empty := strings.TrimSpace(string(body)); m.op.RequestBody == nil && empty != "" && empty != "{}" {

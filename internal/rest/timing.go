@@ -4,8 +4,8 @@
 package rest
 
 import (
-	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -28,7 +28,7 @@ func (t *timing) WriteHeader(status int) {
 		t.done = true
 		if status < http.StatusMultipleChoices {
 			ms := float64(time.Since(t.begin).Microseconds()) / 1000
-			t.Header().Set("Server-Timing", fmt.Sprintf("in-force;dur=%.1f", ms))
+			t.Header().Set("Server-Timing", string(strconv.AppendFloat([]byte("in-force;dur="), ms, 'f', 1, 64)))
 		}
 	}
 	t.ResponseWriter.WriteHeader(status)

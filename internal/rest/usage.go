@@ -75,7 +75,20 @@ func (h *Handler) getKeyUsage(ctx context.Context, c *caller, in *struct {
 	if _, err := h.c.Authority.Get(ctx, c.actor, in.Kid); err != nil {
 		return nil, err
 	}
-	return h.series(ctx, c, &in.Series, in.Kid)
+	out, err := h.series(ctx, c, &in.Series, in.Kid)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := h.c.Usage.Sources(ctx, c.actor.Tenant, in.Kid)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range sources {
+		if !s.Total && len(out.Body.By) < maxUsedBy {
+			out.Body.By = append(out.Body.By, placeOf(&s))
+		}
+	}
+	return out, nil
 }
 
 // series reads a series of a key, or with an empty kid of the caller's tenant.

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/textproto"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -23,6 +25,7 @@ func (h *Handler) verifyOperations() []operation {
 			Method: http.MethodPost, Path: "/v1/verify", ID: "verify", Tag: "decisions", Summary: "Ask for a decision about a request", Status: http.StatusOK,
 			Text:   "A denial is an answer, 200. It consumes what the request would, such as a nonce or a limit. Keys of other tenants are unknown.",
 			limits: limits{MaxBody: large.MaxBody, Timeout: small.Timeout}, Scope: gatehouse.ScopeKeysVerify, Repeat: repeatFresh,
+			short: h.verifyShort,
 		}, h.verify),
 		does(route{
 			Method: http.MethodPost, Path: "/v1/verify/batch", ID: "verifyBatch", Tag: "decisions", Summary: "Ask for up to 100 decisions", Status: http.StatusOK,
@@ -37,6 +40,51 @@ type decisionOut struct{ Body api.Decision }
 func (h *Handler) verify(ctx context.Context, c *caller, in *struct{ Body api.Check }) (*decisionOut, error) {
 	d, err := h.decide(ctx, c, &in.Body)
 	return &decisionOut{Body: d}, err
+}
+
+// verifyShort is verify without huma, which reads a body three times and writes by reflection.
+// It answers what asks for nothing but a decision, in a body that [readCheck] takes; false: it
+// did nothing.
+func (h *Handler) verifyShort(w http.ResponseWriter, r *http.Request, rt *route, body []byte) bool {
+	if !h.plainAsk(r) {
+		return false
+	}
+	check, ok := readCheck(body)
+	if !ok {
+		return false
+	}
+	ctx := r.Context()
+	c := callerOf(ctx)
+	d, err := h.decide(ctx, c, &check)
+	if err != nil {
+		send(w, h.answerFor(ctx, rt, c, err))
+		return true
+	}
+	w.Header().Set("Content-Type", jsonType)
+	answer := answers.Get().(*[]byte)
+	*answer = append(appendDecision((*answer)[:0], &d), '\n')
+	_, _ = w.Write(*answer) // the client is gone: nobody is left to tell
+	answers.Put(answer)
+	return true
+}
+
+// answers is room to write decisions in.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+const jsonType = "application/json"
+
+// plainAsk reports whether a request has JSON, takes it, and asks for nothing that is looked
+// at elsewhere.
+func (h *Handler) plainAsk(r *http.Request) bool {
+	if r.URL.RawQuery != "" || len(r.Header[onceField]) > 0 {
+		return false
+	}
+	kind, parameters, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if kind != jsonType && kind+parameters != "" || strings.Contains(parameters, "+") { // huma takes a kind from behind it
+		return false
+	}
+	takes, err := h.api.Negotiate(r.Header.Get("Accept"))
+	return err == nil && takes == jsonType
 }
 
 // maxChecks is how many decisions one call asks for.
@@ -179,16 +227,11 @@ func question(in *api.Check) (*gatehouse.Request, error) {
 		return nil, &gatehouse.InvalidError{Field: "cost", Problem: "is not from 1 to 1000000"}
 	}
 	req := &gatehouse.Request{
-		Method: in.Method, Scheme: in.Scheme, Authority: in.Authority, Target: in.Target, Header: gatehouse.Header{},
+		Method: in.Method, Scheme: in.Scheme, Authority: in.Authority, Target: in.Target, Header: headerOf(in.Headers),
 		Need: scopes, NeedAny: anyScope, Roles: in.Roles, Schemes: in.Schemes, Signed: in.Signed, Cost: in.Cost,
 	}
 	if in.Body != nil {
 		req.Body = gatehouse.Body{State: gatehouse.BodyPresent, Bytes: *in.Body}
-	}
-	for name, values := range in.Headers {
-		// Two spellings of one name are one field sent twice, as on the wire.
-		canonical := textproto.CanonicalMIMEHeaderKey(name)
-		req.Header[canonical] = append(req.Header[canonical], values...)
 	}
 	if in.Peer != "" {
 		if req.Peer, err = netip.ParseAddr(in.Peer); err != nil {
@@ -199,3 +242,21 @@ func question(in *api.Check) (*gatehouse.Request, error) {
 }
 
 const maxCost = 1_000_000
+
+// headerOf is header fields by their canonical names. Two spellings of one name are one field
+// sent twice, as on the wire.
+func headerOf(spelled map[string][]string) gatehouse.Header {
+	plain := spelled != nil
+	for name := range spelled {
+		plain = plain && textproto.CanonicalMIMEHeaderKey(name) == name
+	}
+	if plain {
+		return spelled
+	}
+	all := gatehouse.Header{}
+	for name, values := range spelled {
+		canonical := textproto.CanonicalMIMEHeaderKey(name)
+		all[canonical] = append(all[canonical], values...)
+	}
+	return all
+}

@@ -19,10 +19,14 @@ import (
 
 // openAPI makes the native API on top of everything else.
 func (p *parts) openAPI(c *config.Config, log *slog.Logger) (err error) {
+	byFile := ""
+	if c.Gate.RulesFile != "" {
+		byFile = c.Gate.Tenant
+	}
 	p.api, err = rest.New(rest.Config{
 		Authority: p.authority, Directory: p.directory, Tenants: p.store, Receipts: p.store, Usage: p.store, Attempts: p.store, Audit: p.store,
 		Limiter: p.codes, Log: log, Proxies: p.proxies, Strip: []string{c.Shield.Header}, Keyring: keyring{p.keeper}, Defaults: keyDefaults(p.shieldUnused),
-		RuleStore: p.store, Notices: p.store, Chains: p.store, ChainKey: p.chainKey, ReceiptKey: p.receiptKey, Sessions: p.session(c), Signing: signing{p.keys}, Cluster: p.cluster,
+		RuleStore: p.store, ByFile: byFile, Notices: p.store, Chains: p.store, ChainKey: p.chainKey, ReceiptKey: p.receiptKey, Sessions: p.session(c), Signing: signing{p.keys}, Cluster: p.cluster,
 	})
 	return err
 }

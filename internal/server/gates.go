@@ -176,7 +176,7 @@ func (p *process) gateFaces(c *config.Config) []face {
 	return []face{
 		{addr: c.Gate.Listen, serves: p.web(watchChecks(overHTTP, g.seen), forGateways), says: "Gates on http://"},
 		{addr: c.GRPC.Listen, says: "Gate for Envoy (ext_authz, gRPC) on ", serves: func(net.Listener) server {
-			return extauthz.New(g.asked, extauthz.Options{Peers: c.Gate.Peers, MaxBody: c.Gate.MaxBody << 10, Log: p.log})
+			return extauthz.New(g.asked, extauthz.Options{Peers: c.Gate.Peers, MaxBody: c.Gate.MaxBody << 10, Log: p.log, Seen: g.seen.of("extauthz")})
 		}},
 		{addr: c.SPOE.Listen, says: "Gate for HAProxy (SPOE) on ", serves: func(net.Listener) server {
 			return spoe.New(g.asked, spoe.Options{Peers: c.Gate.Peers, Proxies: p.proxies, Log: p.log, Seen: g.seen.of("spoe")})

@@ -31,11 +31,13 @@ type rulesFile struct {
 	stopped chan struct{}
 
 	taken, seen []byte // what was judged last, and what the last look found
+	unsettled   int    // looks since then that each found another text
 }
 
 const (
 	lookAtRules  = time.Second
 	maxRulesFile = 1 << 20 // bytes
+	restless     = 10      // looks, of which each finds another text, until the log says so
 )
 
 // openRulesFile reads the rules of a file, whose schemes are to be among these, and goes on
@@ -88,7 +90,14 @@ func (f *rulesFile) look(ctx context.Context) {
 	}
 	settled := bytes.Equal(text, f.seen)
 	f.seen = text
-	if !settled || bytes.Equal(text, f.taken) {
+	if !settled {
+		if f.unsettled++; f.unsettled == restless {
+			f.log.WarnContext(ctx, "the rules of before stay in force: the file keeps changing", "file", f.path)
+		}
+		return
+	}
+	f.unsettled = 0
+	if bytes.Equal(text, f.taken) {
 		return
 	}
 	if err := f.take(text); err != nil {

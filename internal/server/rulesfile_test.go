@@ -5,6 +5,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -101,6 +102,36 @@ func TestRulesFile(t *testing.T) {
 	look()
 	look()
 	expect("mended", "/c", false, 11)
+}
+
+// A file that changes between any two looks never counts, and the log says so, once.
+func TestRulesFileThatKeepsChanging(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.toml")
+	var log bytes.Buffer
+	write := func(n int) { writeRules(t, path, fmt.Sprintf("[rules]\n\"/%d\" = \"x\"\n", n)) }
+	write(0)
+	f, err := openRulesFile(path, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	said := func() int { return strings.Count(log.String(), "keeps changing") }
+	for round := 1; round <= 2; round++ {
+		for i := range 3 * restless {
+			if write(100*round + i); i == restless-1 && said() != round-1 {
+				t.Errorf("said %d times before", said())
+			}
+			f.look(t.Context())
+		}
+		if got := f.pattern(t, "", "/0"); said() != round || round == 1 && got != "/0" {
+			t.Errorf("said %d times, the rule is %q, log %s", said(), got, log.String())
+		}
+		f.look(t.Context()) // it has settled
+		if last := fmt.Sprintf("/%d", 100*round+3*restless-1); f.pattern(t, "", last) != last {
+			t.Errorf("%s is not in force", last)
+		}
+	}
 }
 
 func TestRulesFileThatCannotBeUsed(t *testing.T) {

@@ -126,7 +126,7 @@ func (s *textServer) serve(dir string, as *account) (*process, string, error) {
 			return nil, "", err
 		}
 		_, port, _ := strings.Cut(addr, ":")
-		if err := s.write(dir, textNames{Listen: addr, Port: port, Dir: dir}); err != nil {
+		if err := writeTexts(dir, textNames{Listen: addr, Port: port, Dir: dir}, s.files); err != nil {
 			return nil, "", err
 		}
 		cmd := s.command(dir)
@@ -173,19 +173,20 @@ func routes(ctx context.Context, addr, host string) error {
 	return nil
 }
 
-// write writes the files. They are readable for the server's account; the folder keeps others out.
-func (s *textServer) write(dir string, names textNames) error {
-	for i := 0; i+1 < len(s.files); i += 2 {
-		text, err := template.New(s.files[i]).Parse(s.files[i+1])
+// writeTexts writes files, which are names and templates in turn. They are readable for the server's
+// account; the folder keeps others out.
+func writeTexts(dir string, names textNames, files []string) error {
+	for i := 0; i+1 < len(files); i += 2 {
+		text, err := template.New(files[i]).Parse(files[i+1])
 		if err != nil {
-			return fmt.Errorf("read %s: %w", s.files[i], err)
+			return fmt.Errorf("read %s: %w", files[i], err)
 		}
 		var b strings.Builder
 		if err := text.Execute(&b, names); err != nil {
-			return fmt.Errorf("write %s: %w", s.files[i], err)
+			return fmt.Errorf("write %s: %w", files[i], err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, s.files[i]), []byte(b.String()), 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", s.files[i], err)
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(b.String()), 0o644); err != nil {
+			return fmt.Errorf("write %s: %w", files[i], err)
 		}
 	}
 	return nil

@@ -15,14 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"text/template"
 )
-
-// haproxyNames is what a configuration may refer to.
-type haproxyNames struct {
-	Listen string // 127.0.0.1:port, for the bind directive
-	Dir    string // an empty folder of this HAProxy
-}
 
 // HAProxy starts HAProxy with the configuration and returns the address that it listens on. It ends with the
 // test; if the test fails, what HAProxy printed is part of the test's output.
@@ -72,7 +65,7 @@ func serveHAProxy(bin, dir string, as *account, files []string) (*process, strin
 		// A configuration of our own beside the test's, for a socket by which it is known which HAProxy answers.
 		socket := filepath.Join(dir, "testenv.sock")
 		files := append(files[:len(files):len(files)], "testenv.cfg", "global\n\tstats socket "+socket+"\n")
-		if err := writeHAProxy(dir, haproxyNames{Listen: addr, Dir: dir}, files); err != nil {
+		if err := writeTexts(dir, textNames{Listen: addr, Dir: dir}, files); err != nil {
 			return nil, "", err
 		}
 		// -dR: no other process may have the port as well.
@@ -112,25 +105,6 @@ func haproxyServes(ctx context.Context, socket string, pid int) error {
 	}
 	if !strings.Contains(string(info), fmt.Sprintf("\nPid: %d\n", pid)) {
 		return errors.New("another HAProxy answers")
-	}
-	return nil
-}
-
-// writeHAProxy writes the files, which are names and templates in turn.
-func writeHAProxy(dir string, names haproxyNames, files []string) error {
-	for i := 0; i+1 < len(files); i += 2 {
-		text, err := template.New(files[i]).Parse(files[i+1])
-		if err != nil {
-			return fmt.Errorf("read %s: %w", files[i], err)
-		}
-		var b strings.Builder
-		if err := text.Execute(&b, names); err != nil {
-			return fmt.Errorf("write %s: %w", files[i], err)
-		}
-		// Readable for the account that HAProxy runs as; the folder keeps others out.
-		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(b.String()), 0o644); err != nil {
-			return fmt.Errorf("write %s: %w", files[i], err)
-		}
 	}
 	return nil
 }

@@ -1,0 +1,216 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package console
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
+)
+
+// keyForm is what a form says of a key, as it was typed. The forms that make and that change
+// a key share it.
+type keyForm struct {
+	Name, Scheme, PublicKey string
+	Picked                  []string // scopes that were ticked
+	Scopes                  string   // others, with blanks between them
+	Expiry, Date            string   // a preset, and the day of the preset "date"
+	Networks, Metadata      string
+	Signed                  bool
+}
+
+// typed is the form of the request.
+func (v *visit) typed() keyForm {
+	get := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
+	return keyForm{
+		Name: get("name"), Scheme: get("scheme"), PublicKey: get("public_key"), Picked: v.r.PostForm["scope"], Scopes: get("scopes"),
+		Expiry: get("expiry"), Date: get("date"), Networks: get("networks"), Metadata: get("metadata"), Signed: get("signed") != "",
+	}
+}
+
+// formOf is the form that says what a key is.
+func formOf(k *api.Key) keyForm {
+	f := keyForm{Name: k.Name, Picked: k.Scopes, Expiry: expiryKeep, Networks: strings.Join(k.Networks, "\n"), Signed: k.Signed}
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(k.Metadata)) {
+		pairs = append(pairs, name+"="+k.Metadata[name])
+	}
+	f.Metadata = strings.Join(pairs, "\n")
+	return f
+}
+
+// scopes are those that were ticked and those that were written, each once.
+func (f *keyForm) scopes() []string {
+	out := []string{}
+	for _, s := range slices.Concat(f.Picked, strings.Fields(f.Scopes)) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (f *keyForm) networks() []string {
+	return strings.FieldsFunc(f.Networks, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+}
+
+// metadata reads lines of name=value. *gatehouse.InvalidError.
+func (f *keyForm) metadata() (map[string]string, error) {
+	out := map[string]string{}
+	for line := range strings.Lines(f.Metadata) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if _, twice := out[name]; !ok || twice {
+			return nil, &gatehouse.InvalidError{Field: "notes", Problem: "each line is name=value, each name once"}
+		}
+		out[name] = strings.TrimSpace(value)
+	}
+	return out, nil
+}
+
+// The presets of an expiry. Others are numbers of days.
+const (
+	expiryKeep  = "keep"
+	expiryNever = "never"
+	expiryDate  = "date"
+)
+
+var expiryDays = map[string]int{"30": 30, "90": 90, "365": 365}
+
+// expires is when the key ends; zero: never. It is always a midnight in UTC: a form that is
+// sent twice asks for the same, so that the API knows it again. *gatehouse.InvalidError.
+func (f *keyForm) expires(now time.Time) (time.Time, error) {
+	day := now.UTC().Truncate(24 * time.Hour)
+	if n, ok := expiryDays[f.Expiry]; ok {
+		return day.AddDate(0, 0, n+1), nil
+	}
+	switch f.Expiry {
+	case expiryNever:
+		return time.Time{}, nil
+	case expiryDate:
+		at, err := time.Parse(time.DateOnly, f.Date)
+		if err != nil {
+			return time.Time{}, &gatehouse.InvalidError{Field: "expiry", Problem: "the day is missing, or is not of the form 2027-01-31"}
+		}
+		return at.AddDate(0, 0, 1), nil
+	}
+	return time.Time{}, &gatehouse.InvalidError{Field: "expiry", Problem: "choose when the key ends"}
+}
+
+// newKey is the key that the form asks for. *gatehouse.InvalidError.
+func (f *keyForm) newKey(now time.Time) (api.NewKey, error) {
+	n := api.NewKey{Name: f.Name, Schemes: []string{f.Scheme}, Scopes: f.scopes(), Networks: f.networks(), Signed: f.Signed}
+	if f.Scheme == schemeHTTPSig {
+		if n.PublicKey = f.PublicKey; private(f.PublicKey) {
+			return n, errPrivate
+		}
+	}
+	var err error
+	if n.Metadata, err = f.metadata(); err != nil {
+		return n, err
+	}
+	ends, err := f.expires(now)
+	if err == nil && !ends.IsZero() {
+		n.Expires = &ends
+	}
+	return n, err
+}
+
+// patch is the change that the form asks for. *gatehouse.InvalidError.
+func (f *keyForm) patch(now time.Time) (api.PatchKey, error) {
+	notes, err := f.metadata()
+	if err != nil {
+		return api.PatchKey{}, err
+	}
+	p := api.PatchKey{Name: &f.Name, Scopes: new(f.scopes()), Networks: new(append([]string{}, f.networks()...)), Signed: &f.Signed, Metadata: &notes}
+	if f.Expiry == expiryKeep {
+		return p, nil
+	}
+	ends, err := f.expires(now)
+	if err != nil {
+		return p, err
+	}
+	p.Expires = new(expiryNever)
+	if !ends.IsZero() {
+		p.Expires = new(ends.Format(time.RFC3339))
+	}
+	return p, nil
+}
+
+// private reports whether a text is a private key, which is none of ours to know.
+func private(text string) bool { return strings.Contains(text, "PRIVATE") }
+
+var errPrivate = &gatehouse.InvalidError{Field: "public key", Problem: "this is the private key, which nobody but you should see: make another pair, and paste the public one"}
+
+// scopeChoice is a scope that a form offers.
+type scopeChoice struct {
+	Name, Text string
+	Picked     bool
+}
+
+// offer are the scopes that a form offers: to operators those that manage, and to everybody
+// what the owner's other keys have. What the form holds besides is left in Scopes.
+func (v *visit) offer(f *keyForm, owner string) ([]scopeChoice, error) {
+	var out []scopeChoice
+	have := f.scopes()
+	add := func(name, text string) {
+		if name != "" && !slices.ContainsFunc(out, func(c scopeChoice) bool { return c.Name == name }) {
+			out = append(out, scopeChoice{name, text, slices.Contains(have, name)})
+		}
+	}
+	others, err := v.api.KeyPage(v.r.Context(), client.KeyQuery{Owner: owner}, client.Page{Limit: keyPageSize})
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range others.Keys {
+		for _, s := range k.Scopes {
+			if !gatehouse.Scope(s).Manages() {
+				add(s, "as another key")
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b scopeChoice) int { return cmp.Compare(a.Name, b.Name) })
+	if v.operates() {
+		for _, m := range gatehouse.ManagementScopes() {
+			add(string(m.Scope), m.Text)
+		}
+	}
+	rest := slices.DeleteFunc(have, func(s string) bool {
+		return slices.ContainsFunc(out, func(c scopeChoice) bool { return c.Name == s })
+	})
+	f.Scopes = strings.Join(rest, " ")
+	return out, nil
+}
+
+// refusal is what is wrong with a form: what the API or the form's own checks say of it.
+// Empty: err is of another kind.
+func refusal(err error) string {
+	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
+		return sentence(&api.Problem{Field: e.Field, Detail: e.Problem})
+	}
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "idempotency_mismatch" {
+		return "This form was sent before, with other contents, and did its work then. Look for the key in your list; for another one open the form anew."
+	}
+	return wrong(err)
+}
+
+// refusedOr shows a form again where err is about what was typed.
+func refusedOr(err error, problem *string, form func(status int) error) error {
+	if *problem = refusal(err); *problem == "" {
+		return err
+	}
+	return form(http.StatusUnprocessableEntity)
+}

@@ -1,0 +1,85 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package console_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestRulesAreSavedAndExplained(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	b.get("/operate/rules").expect(t, 200, "There are none yet", ">{\n}\n<")
+	const rules = "{\r\n\"GET /orders/{id}\": \"orders:read\",\r\n  \"/health\": {\"open\": true}, \"/x/\": {\"block\": true}, \"a.example/\": {\"all\": \"a\", \"cost\": 10, \"signed\": true}}"
+	b.post("/operate/rules", "version", "0", "rules", rules).leads(t, "/operate/rules?done=rules-saved")
+	b.follow().expect(t, 200, "The rules are in force.", "4 rules, version 1",
+		"{\n  &#34;/health&#34;: {&#34;open&#34;:true},\n  &#34;/x/&#34;: {&#34;block&#34;:true},\n  &#34;GET /orders/{id}&#34;: &#34;orders:read&#34;,\n")
+
+	for _, row := range []struct {
+		method, url string
+		status      int
+		words       []string
+	}{
+		{"GET", "/orders/7?page=2", 200, []string{">scopes<", "It passes with a key that has the scopes.", "GET /orders/{id}", "orders:read"}},
+		{"GET", "https://b.example/orders/7#top", 200, []string{">scopes<", "GET /orders/{id}"}},
+		{"POST", "https://a.example", 200, []string{">scopes<", "one that signs", "10 requests"}},
+		{"GET", "/health", 200, []string{">open<", "It passes without a key."}},
+		{"GET", "/x/y", 200, []string{">blocked<"}},
+		{"POST", "/orders/7", 200, []string{">no_rule<", "Nobody passes: no rule is for it.", "Rules that come near"}},
+		{"GET", "/a/../b", 200, []string{">ambiguous_path<"}},
+		{"GET", "orders", 422, []string{"That is neither a URL nor a path.", `value="orders"`}},
+		{"GET", hostileNames[0], 422, []string{"neither a URL nor a path"}},
+		{hostileNames[3], "/" + hostileNames[3], 200, nil},
+	} {
+		p := b.post("/operate/rules/explain", "method", row.method, "url", row.url)
+		p.expect(t, row.status, row.words...)
+		p.harmless(t)
+	}
+}
+
+func TestRuleProblemsNameTheLine(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	b.get("/operate/rules")
+	for _, row := range []struct{ rules, want string }{
+		{"{\n  \"/a\": \"x\",\n  oops\n}", "Line 3 is no JSON"},
+		{"{\n  \"/a\": \"x\"", "Line 2 is no JSON"},
+		{"", "Line 1 is no JSON"},
+		{"[]", "The rules are an object in JSON"},
+		{"null", "The rules are an object in JSON"},
+		{"{\n\"/a\": \"x\",\n\"/b\": \"x\",\n\"/a\": \"y\"}", "Lines 2 and 4 have the same pattern."},
+		{"{\n\"/b\": {\"odd\": true},\n\"/a\": \"x\"}", "&#34;/b&#34; (line 2)"},
+		{"{\n\"/b\": {\"all\": \"a\", \"all\": \"b\"}}", "Body:"},
+		{"{\n\"/{x}/b\": \"x\",\n\"/a\": \"x\",\n\n\"/a/{y}\": \"x\"}", "&#34;/a/{y}&#34; (line 5) and &#34;/{x}/b&#34; (line 2) both match"},
+		{"{\"" + hostileNames[3][:11] + "\": 1}", `role="alert"`},
+	} {
+		p := b.post("/operate/rules", "version", "0", "rules", row.rules)
+		p.expect(t, 422, row.want, `name="version" value="0"`)
+		p.harmless(t)
+	}
+	b.post("/operate/rules", "version", "x", "rules", "{}").expect(t, 422)
+	b.get("/operate/rules").expect(t, 200, "There are none yet")
+}
+
+func TestRulesOfSomebodyElseAreKept(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, mine := h.administrator("super@example.com")
+	theirs := h.signIn("super@example.com", password)
+	mine.get("/operate/rules")
+	theirs.get("/operate/rules")
+	theirs.post("/operate/rules", "version", "0", "rules", `{"/theirs": "a"}`).leads(t, "/operate/rules?done=rules-saved")
+	for _, version := range []string{"0", "7"} {
+		p := mine.post("/operate/rules", "version", version, "rules", `{"/mine": "a"}`)
+		p.expect(t, 409, "Somebody else changed the rules meanwhile", "/mine", "/theirs", `name="version" value="1"`, "readonly")
+	}
+	if p := theirs.get("/operate/rules"); strings.Contains(p.text, "/mine") {
+		t.Errorf("the rules of somebody else are gone: %v", p)
+	}
+	mine.post("/operate/rules", "version", mine.page.input("version"), "rules", `{"/mine": "a", "/theirs": "a"}`).leads(t, "/operate/rules?done=rules-saved")
+	mine.follow().expect(t, 200, "2 rules, version 2")
+}

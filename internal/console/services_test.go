@@ -1,0 +1,113 @@
+// Copyright 2026 The Gatehouse Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package console_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
+)
+
+func TestServiceAccounts(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin, b := h.administrator(email)
+	b.get("/service-accounts").expect(t, 200, "No service accounts of yours", `href="/service-accounts/new"`)
+	b.get("/service-accounts/new").expect(t, 200, `name="mine" value="yes" checked`)
+	once := b.page.input("once")
+	b.post("/service-accounts", "name", "no").expect(t, 422, "Name:", `value="no"`, once)
+	p := b.post("/service-accounts", "name", "nightly", "mine", "yes", "once", once)
+	to, _, _ := strings.Cut(p.header.Get("Location"), "?")
+	p.leads(t, to+"?done=service-made")
+	b.follow().expect(t, 200, "Make a key for it next", "nightly", email, "No keys yet", "Disable this service account")
+	b.get("/service-accounts/new")
+	b.post("/service-accounts", "name", "nightly", "mine", "yes", "once", once).leads(t, to+"?done=service-made") // the same one
+	b.get("/service-accounts/new")
+	b.post("/service-accounts", "name", "nightly").expect(t, 422, `role="alert"`)
+	b.get("/service-accounts/new")
+	b.post("/service-accounts", "name", "nobodys").expect(t, 303)
+	b.get("/service-accounts").expect(t, 200, "nightly", to)
+	if strings.Contains(b.page.text, "nobodys") {
+		t.Errorf("not the reader's own: %v", b.page)
+	}
+	b.get("/service-accounts?of=all").expect(t, 200, "nightly", "nobodys")
+
+	uid := strings.TrimPrefix(to, "/service-accounts/")
+	b.get("/keys/new?owner="+uid).expect(t, 200, "speaks for", uid, "keys:revoke", "revoke keys")
+	b.post("/keys", "name", "its own", "scheme", "barong", "expiry", "never", "owner", uid, "scope", "keys:read").expect(t, 201, "its own")
+	kid := b.page.code("kid")
+	of, err := h.directory.Account(t.Context(), account.ByUID, uid)
+	h.must(err)
+	if k := h.stored(kid); k.Principal != of.ID || len(k.Scopes) != 1 {
+		t.Errorf("made %+v", k)
+	}
+	b.get(to).expect(t, 200, "its own", "/keys/"+kid)
+	b.get("/keys/"+kid).expect(t, 200, "Belongs to", "<bdi>nightly</bdi>")
+	b.post(to+"/state", "do", "disable").leads(t, to+"?done=service-disabled")
+	b.follow().expect(t, 200, "Enable this service account", `<span class="badge warn">disabled</span>`)
+	if k := h.stored(kid); k.State != gatehouse.StateDisabled {
+		t.Errorf("its key is %v", k.State)
+	}
+	b.get("/keys/" + kid + "/enable")
+	b.post("/keys/"+kid+"/enable").expect(t, 422, `role="alert"`)
+	b.get(to)
+	b.post(to+"/state", "do", "enable").leads(t, to+"?done=service-enabled")
+	b.get(to)
+	b.post(to+"/state", "do", "sell").expect(t, 422)
+	b.get("/service-accounts/"+admin.UID).expect(t, 404)
+	b.get("/service-accounts/none").expect(t, 404)
+}
+
+// The API keeps service accounts for operators. Others are told, and leave no denial behind.
+func TestServiceAccountsOfHolders(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	holder, b := h.member("holder@example.com")
+	made, err := h.directory.CreateAccount(t.Context(), system, account.NewAccount{Kind: gatehouse.PrincipalService, Username: "batchjob", State: gatehouse.PrincipalActive})
+	h.must(err)
+	p := b.get("/service-accounts")
+	p.expect(t, 200, "made and kept by operators")
+	if strings.Contains(p.text, "batchjob") || strings.Contains(p.text, "/service-accounts/new") {
+		t.Errorf("shows what is not his: %v", p)
+	}
+	if denied := h.events(holder.ID); strings.Contains(strings.Join(verbsOf(denied), " "), "denied") {
+		t.Errorf("events %v", denied)
+	}
+	for _, target := range []string{"/service-accounts/new", "/service-accounts/" + made.UID} {
+		b.get(target).expect(t, 403, "may not see this page")
+		h.stranger().get(target).leads(t, "/sign-in?next="+url.QueryEscape(target))
+	}
+	h.stranger().get("/service-accounts").leads(t, "/sign-in?next=%2Fservice-accounts")
+	b.get("/keys")
+	b.post("/service-accounts", "name", "mine").expect(t, 403)
+	b.get("/keys")
+	b.post("/service-accounts/"+made.UID+"/state", "do", "disable").expect(t, 403)
+}
+
+func verbsOf(events []gatehouse.Event) (out []string) {
+	for _, e := range events {
+		out = append(out, e.Verb+" "+e.Outcome.String())
+	}
+	return out
+}
+
+func TestServiceAccountsTakeACode(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	admin := h.person(email, "superadmin")
+	f := h.protect(admin)
+	b := h.stranger()
+	b.signIn(email, password, f.code())
+	b.get("/service-accounts/new").expect(t, 200, `id="code"`)
+	b.post("/service-accounts", "name", "nightly").expect(t, 422, "A code of the second factor is needed.")
+	p := b.post("/service-accounts", "name", "nightly", "code", f.code())
+	to, _, _ := strings.Cut(p.header.Get("Location"), "?")
+	p.leads(t, to+"?done=service-made")
+	b.follow().expect(t, 200, `id="code"`)
+	b.post(to+"/state", "do", "disable").expect(t, 422, "A code of the second factor is needed.", "<details open>")
+	b.post(to+"/state", "do", "disable", "code", f.code()).leads(t, to+"?done=service-disabled")
+}
