@@ -61,6 +61,10 @@ fuzz: ## run every fuzz target for FUZZTIME each (30s); FUZZ=FuzzParse picks by 
 bench: deps ## run the benchmarks; BENCH=Verify picks by name, PKG=./gate narrows them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
+.PHONY: model
+model: deps ## search all states of the model of revocation, with each rule and without it; a minute
+	GATEHOUSE_MODEL=1 $(GO) test -count=1 -run RevocationModel ./internal/arch
+
 .PHONY: golden
 golden: deps ## write the golden files anew; review the difference before you commit it
 	UPDATE_GOLDEN=1 $(GO) test -count=1 $(PKG)

@@ -112,6 +112,10 @@ type ask struct {
 
 const usualTarget = "/orders/7?expand=a%20b&x=1"
 
+// longest is how long a client waits for an answer: longer than a gateway waits for Gatehouse, and so
+// short that many that wait in vain do not end the whole run.
+const longest = 15 * time.Second
+
 // reply is what the client reads, and what the service was sent meanwhile.
 type reply struct {
 	status int
@@ -168,7 +172,7 @@ func (s *site) send(t *testing.T, a ask) reply {
 // for ever holds one of the few places of tests that run at a time, and in the end all wait.
 func (s *site) do(t *testing.T, by http.RoundTripper, r *http.Request) reply {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), longest)
 	defer cancel()
 	mark := rand.Text()
 	r.Header.Set(markField, mark)

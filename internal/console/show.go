@@ -41,7 +41,8 @@ type shownAccount struct{ UID, Email, Role string }
 
 // notices are what a page says after something was done, by the word in its query.
 var notices = map[string]string{
-	"signed-out": "You are signed out.",
+	"signed-out":   "You are signed out.",
+	"session-over": "Your session has ended. Sign in again: what you sent has not been done.",
 }
 
 // allNotices are those of every file that has some.

@@ -155,7 +155,7 @@ func (v *visit) to(path, done string) error {
 func (v *visit) fail(err error) {
 	status, title, text := v.explain(err)
 	if status == http.StatusUnauthorized && v.account == nil {
-		next := ""
+		next := "?done=session-over"
 		if v.r.Method == http.MethodGet {
 			next = "?next=" + url.QueryEscape(v.r.URL.RequestURI())
 		}

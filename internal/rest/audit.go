@@ -25,7 +25,7 @@ func (h *Handler) auditOperations() []operation {
 		does(route{
 			Method: http.MethodPost, Path: "/v1/audit/verify", ID: "verifyChain", Tag: "audit", Summary: "Check that the audit log is whole", Status: http.StatusOK,
 			Text:   "All events of the tenant are read. Faults are an answer, 200. The body may be left out; where `since` is above 1, it must name an event that was noted at or after the one before.",
-			limits: limits{MaxBody: small.MaxBody, Timeout: 10 * time.Minute}, Scope: gatehouse.ScopeAuditRead, Everyone: true, Repeat: repeatFresh,
+			limits: limits{MaxBody: small.MaxBody, Timeout: 10 * time.Minute}, Scope: gatehouse.ScopeAuditRead, Everyone: true, Repeat: repeatFresh, Reads: true,
 		}, h.verifyChain),
 	}
 }

@@ -203,7 +203,7 @@ const CodeField = "Gatehouse-Code"
 // stepUp proves the second factor of a session's holder where the request needs it. It spends
 // the code.
 func (c *caller) stepUp(r *http.Request, rt *route) error {
-	if rt.Method == http.MethodGet || c.account == nil || !c.account.OTP {
+	if rt.Method == http.MethodGet || rt.Reads || c.account == nil || !c.account.OTP {
 		return nil
 	}
 	codes := r.Header.Values(CodeField)

@@ -133,3 +133,35 @@ func FuzzReadCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestPlainAsk(t *testing.T) {
+	t.Parallel()
+	h := &Handler{}
+	h.api = huma.NewAPI(h.config(), &adapter{})
+	for _, row := range []struct {
+		plain  bool
+		target string
+		fields []string
+	}{
+		{true, "/v1/verify", nil},
+		{true, "/v1/verify", []string{"Content-Type: application/json", "Accept: */*"}},
+		{true, "/v1/verify", []string{"Content-Type: application/json; charset=utf-8", "Accept: application/json, text/plain, */*"}},
+		{false, "/v1/verify?a=b", nil},
+		{false, "/v1/verify", []string{"Idempotency-Key: a"}},
+		{false, "/v1/verify", []string{"Idempotency-Key: "}},
+		{false, "/v1/verify", []string{"Content-Type: text/plain"}},
+		{false, "/v1/verify", []string{"Content-Type: json"}},
+		{true, "/v1/verify", []string{"Content-Type: ; charset=utf-8"}}, // to huma, too
+		{false, "/v1/verify", []string{"Content-Type: application/json;a=b+c"}},
+		{false, "/v1/verify", []string{"Accept: json"}},
+	} {
+		r := httptest.NewRequest(http.MethodPost, row.target, nil)
+		for _, f := range row.fields {
+			name, value, _ := strings.Cut(f, ": ")
+			r.Header.Set(name, value)
+		}
+		if got := h.plainAsk(r); got != row.plain {
+			t.Errorf("%s %q: %v", row.target, row.fields, got)
+		}
+	}
+}

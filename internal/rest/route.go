@@ -55,6 +55,7 @@ type route struct {
 	SocketOnly        bool // only through the admin socket
 
 	Repeat repeat // of a POST
+	Reads  bool   // it changes nothing: a session needs no code of a second factor
 	Kind   string // media type of the answer; empty: JSON
 	Secret bool   // the answer is an api.CreatedKey
 

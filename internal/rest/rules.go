@@ -34,7 +34,7 @@ func (h *Handler) ruleOperations() []operation {
 		}, h.putRules),
 		does(route{
 			Method: http.MethodPost, Path: "/v1/rules/explain", ID: "explainRule", Tag: "rules", Summary: "Ask which rule is for a request", Status: http.StatusOK,
-			limits: small, Scope: gatehouse.ScopeRulesRead, Everyone: true, Repeat: repeatFresh,
+			limits: small, Scope: gatehouse.ScopeRulesRead, Everyone: true, Repeat: repeatFresh, Reads: true,
 		}, h.explainRule),
 	}
 }

@@ -80,7 +80,7 @@ func (h *Handler) plainAsk(r *http.Request) bool {
 		return false
 	}
 	kind, parameters, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if kind != jsonType && kind+parameters != "" || strings.Contains(parameters, "+") { // huma takes a kind from behind it
+	if kind != jsonType && kind != "" || strings.Contains(parameters, "+") { // huma looks for the kind behind it
 		return false
 	}
 	takes, err := h.api.Negotiate(r.Header.Get("Accept"))

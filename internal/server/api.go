@@ -20,7 +20,7 @@ import (
 // openAPI makes the native API on top of everything else.
 func (p *parts) openAPI(c *config.Config, log *slog.Logger) (err error) {
 	byFile := ""
-	if c.Gate.RulesFile != "" {
+	if c.Gate.RulesFile != "" && hasGates(c) {
 		byFile = c.Gate.Tenant
 	}
 	p.api, err = rest.New(rest.Config{

@@ -38,7 +38,7 @@ type gates struct {
 // openGates makes what the gates need. Without a listener for one there is nothing to make.
 func (p *parts) openGates(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	g := &p.gates
-	if c.Gate.Listen+c.GRPC.Listen+c.SPOE.Listen+c.Proxy.Listen == "" {
+	if !hasGates(c) {
 		return nil
 	}
 	if g.token, err = gatewayToken(c.Gate.TokenFile); err != nil {
@@ -71,6 +71,10 @@ func (p *parts) openGates(ctx context.Context, c *config.Config, log *slog.Logge
 		return fmt.Errorf("proxy.upstreams: %w", err)
 	}
 	return nil
+}
+
+func hasGates(c *config.Config) bool {
+	return c.Gate.Listen+c.GRPC.Listen+c.SPOE.Listen+c.Proxy.Listen != ""
 }
 
 // gateOptions are the same for all gates.
@@ -172,14 +176,15 @@ func (p *process) gateFaces(c *config.Config) []face {
 	if g.asked == nil {
 		return nil
 	}
-	overHTTP := forwardauth.New(g.asked, forwardauth.Options{Peers: c.Gate.Peers, Token: g.token, Proxies: p.proxies, Log: p.log})
+	log := seldomly(p.log)
+	overHTTP := forwardauth.New(g.asked, forwardauth.Options{Peers: c.Gate.Peers, Token: g.token, Proxies: p.proxies, Log: log})
 	return []face{
 		{addr: c.Gate.Listen, serves: p.web(watchChecks(overHTTP, g.seen), forGateways), says: "Gates on http://"},
 		{addr: c.GRPC.Listen, says: "Gate for Envoy (ext_authz, gRPC) on ", serves: func(net.Listener) server {
-			return extauthz.New(g.asked, extauthz.Options{Peers: c.Gate.Peers, MaxBody: c.Gate.MaxBody << 10, Log: p.log, Seen: g.seen.of("extauthz")})
+			return extauthz.New(g.asked, extauthz.Options{Peers: c.Gate.Peers, MaxBody: c.Gate.MaxBody << 10, Log: log, Seen: g.seen.of("extauthz")})
 		}},
 		{addr: c.SPOE.Listen, says: "Gate for HAProxy (SPOE) on ", serves: func(net.Listener) server {
-			return spoe.New(g.asked, spoe.Options{Peers: c.Gate.Peers, Proxies: p.proxies, Log: p.log, Seen: g.seen.of("spoe")})
+			return spoe.New(g.asked, spoe.Options{Peers: c.Gate.Peers, Proxies: p.proxies, Log: log, Seen: g.seen.of("spoe")})
 		}},
 		{addr: c.Proxy.Listen, serves: p.web(watchRequests(g.proxy, g.seen), forServices), says: "Proxy on http://"},
 	}

@@ -338,3 +338,27 @@ func TestReadyzNamesTheRules(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// Rules that the gates do not look at are refused, and only those.
+func TestRulesOfTheAPIBesideAFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rules.toml")
+	writeRules(t, path, "[rules]\n\"/\" = { key = true }\n")
+	for name, row := range map[string]struct {
+		set  map[string]string
+		want int
+	}{
+		"a file":            {map[string]string{"gate.listen": "127.0.0.1:0", "gate.rules_file": path}, 409},
+		"no gate":           {map[string]string{"gate.rules_file": path}, 200},
+		"no file":           {map[string]string{"gate.listen": "127.0.0.1:0"}, 200},
+		"another's, a file": {map[string]string{"gate.listen": "127.0.0.1:0", "gate.rules_file": path, "gate.tenant": "other"}, 200},
+	} {
+		p := wire(t, settings(t, row.set))
+		r := httptest.NewRequest("PUT", "/v1/rules", strings.NewReader(`{"rules":{}}`))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if p.admin().ServeHTTP(w, r); w.Code != row.want {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}

@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,21 +14,58 @@ import (
 
 // lastCall is a listener that can be closed when nobody waits in it. To close it earlier
 // would reset connections that the kernel has taken and nobody has accepted, and with them
-// what was sent on them.
+// what was sent on them. It also bounds how many connections are open.
 type lastCall struct {
 	*net.TCPListener
+	most    int64        // connections
+	log     *slog.Logger // is told of those beyond
+	open    atomic.Int64
 	leaving atomic.Bool
 	once    sync.Once
 	left    chan struct{} // closed when the listener is
 }
 
+// mostConns is how many connections a face takes at a time. One that does nothing costs about
+// 30 KiB, so that a full face has 300 MiB, and all faces fit into the 65,536 files of
+// deploy/systemd. Without a bound whoever opens connections has the memory of the process.
+const mostConns = 10_000
+
 func newLastCall(ln *net.TCPListener) *lastCall {
-	return &lastCall{TCPListener: ln, left: make(chan struct{})}
+	return &lastCall{TCPListener: ln, most: mostConns, log: slog.New(slog.DiscardHandler), left: make(chan struct{})}
 }
 
-// Accept is that of net.Listener. After leave it returns those who wait, and then
-// [net.ErrClosed].
+// Accept is that of net.Listener. It closes who comes when there is no room. After leave it
+// returns those who wait, and then [net.ErrClosed].
 func (l *lastCall) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.next()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.most {
+			return &counted{TCPConn: conn.(*net.TCPConn), from: l}, nil
+		}
+		l.open.Add(-1)
+		l.log.Warn("a face has no room for more connections", "address", l.Addr().String(), "connections", l.most)
+		_ = conn.Close() // nothing was said
+	}
+}
+
+// counted is a connection of a lastCall.
+type counted struct {
+	*net.TCPConn
+	from *lastCall
+	once sync.Once
+}
+
+// Close is that of net.Conn.
+func (c *counted) Close() error {
+	c.once.Do(func() { c.from.open.Add(-1) })
+	return c.TCPConn.Close()
+}
+
+// next waits for a connection.
+func (l *lastCall) next() (net.Conn, error) {
 	if !l.leaving.Load() {
 		conn, err := l.TCPListener.Accept()
 		if err == nil || !l.leaving.Load() {

@@ -112,6 +112,9 @@ func (p *process) listen(c *config.Config) ([]*face, error) {
 			}
 			return nil, err
 		}
+		if l, ok := want[i].listener.(*lastCall); ok {
+			l.log = seldomly(p.log)
+		}
 		faces = append(faces, &want[i])
 	}
 	return faces, nil

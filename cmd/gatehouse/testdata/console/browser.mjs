@@ -17,7 +17,7 @@ export const findings = [];
 export const fail = (text) => findings.push(text);
 export const check = (ok, text) => ok || fail(text);
 
-export const launch = () => chromium.launch({ executablePath: input.chromium, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
+export const launch = () => chromium.launch({ executablePath: input.chromium, args: ["--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--disable-dev-shm-usage"] });
 
 // A status that is not 200 is for the journey to judge. Browsers complain of each.
 const ordinary = /^Failed to load resource: the server responded with a status of 4\d\d/;

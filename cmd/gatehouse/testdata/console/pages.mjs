@@ -7,6 +7,7 @@
 import { Authenticator, check, fail, findings, input, launch, looks, signIn, tooWide, visitor } from "./browser.mjs";
 
 const mostBytes = 100_000;
+const tallest = 2400; // pixels of a picture; what is longer is a list that goes on
 
 // kind is what a path is a page of: ids and names in it do not make another.
 const kind = (path) => path.split("/").map((part, i) => (i > 1 && /[\dA-Z@%]/.test(part) ? "id" : part)).join("/");
@@ -28,7 +29,8 @@ async function picture(page, name) {
 			await page.emulateMedia({ colorScheme });
 			await page.setViewportSize({ width, height: width === 360 ? 740 : 800 });
 			await page.waitForTimeout(250); // charts are drawn anew
-			await page.screenshot({ path: `${input.pictures}/${name}-${colorScheme}-${width}.png`, fullPage: true, animations: "disabled" });
+			const height = Math.min(await page.evaluate(() => document.documentElement.scrollHeight), tallest);
+			await page.screenshot({ path: `${input.pictures}/${name}-${colorScheme}-${width}.png`, fullPage: true, clip: { x: 0, y: 0, width, height }, animations: "disabled" });
 		}
 	}
 	await page.setViewportSize({ width: 1280, height: 800 });
