@@ -51,12 +51,18 @@ func openNodes(t *testing.T) (*house, [2]*node) {
 	return h, nodes
 }
 
+var lastingPort atomic.Int32 // how many were given away
+
+// lastingFirst differs, as two runs of these tests may share a machine.
+var lastingFirst = rand.N(12000)
+
 // lastingAddr is a free address with a port that the system gives to nobody by itself, as the
-// node is down at times.
+// node is down at times, and that no other node of these tests has.
 func lastingAddr(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		if l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.N(12000)))); err == nil {
+		port := 20000 + (lastingFirst+int(lastingPort.Add(1)))%12000
+		if l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			defer l.Close()
 			return l.Addr().String()
 		}

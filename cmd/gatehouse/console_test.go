@@ -106,6 +106,9 @@ func TestConsolePages(t *testing.T) {
 	in := browse{URL: "http://" + s.addr, Pictures: os.Getenv("SCREENSHOTS"), Operator: boss, Holder: member}
 	s.furnish(in.Operator, in.Holder)
 	out := chromium(t, "pages.mjs", in)
+	if in.Pictures != "" {
+		shrink(t, in.Pictures)
+	}
 	for _, r := range out.Report {
 		t.Logf("%-40s first paint %4d ms %6d bytes", r.Path, r.Paint, r.Bytes)
 	}

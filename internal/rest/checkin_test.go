@@ -111,7 +111,7 @@ func TestReadCheckTakesAllMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 		want, taken := old(body)
-		if got, ok := readCheck(body); ok != taken || !reflect.DeepEqual(got, want) {
+		if got, ok := readCheck(body); !ok || !taken || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s:\n%v %+v\n%v %+v", body, ok, got, taken, want)
 		}
 	})
