@@ -130,7 +130,8 @@ const (
 
 func passes(err error) bool {
 	e, ok := errors.AsType[net.Error](err)
-	return ok && e.Temporary() //nolint:staticcheck // for Accept it means what it says
+	//lint:ignore SA1019 of Accept it says what is meant here, and net/http asks it too
+	return ok && e.Temporary()
 }
 
 // begin notes a listener, on which Drain waits; false: the agent has ended.

@@ -166,14 +166,14 @@ func TestQuotaEnd(t *testing.T) {
 	c := gatehouse.Charge{Subject: "k", Cost: 1, Limits: []gatehouse.Limit{{Name: "hour", Count: 1000, Refill: gatehouse.RefillHour}}}
 	_, end := gatehouse.RefillHour.Span(s.clock.Now())
 	s.clock.Advance(end.Sub(s.clock.Now()) - 100*time.Millisecond)
-	admitted, last := s.charge(t, 100, c)
+	_, _ = s.charge(t, 100, c)
 	s.inner.asked()
 	s.clock.Advance(100*time.Millisecond - 1)
 	if before, _ := s.charge(t, 1, c); before != 1 || s.inner.asked() != nil {
 		t.Fatal("there is no batch at the end of the span")
 	}
 	s.clock.Advance(1)
-	admitted, last = s.charge(t, 1, c)
+	admitted, last := s.charge(t, 1, c)
 	if asked := s.inner.asked(); admitted != 1 || len(asked) != 1 || last.Remaining != 999 {
 		t.Errorf("a new span: %d admitted, asked %v, %+v", admitted, asked, last)
 	}

@@ -66,6 +66,7 @@ async function firstRun(browser) {
 	await looks(page);
 }
 
+// enrol turns the second factor on, and keeps the recovery codes.
 async function enrol(page) {
 	await page.goto("/account/factor");
 	await looks(page);
@@ -259,6 +260,7 @@ const journeys = {
 		await elsewhere.waitForURL("**/sign-in*");
 		await press(page, "Make the key");
 		await page.waitForURL("**/sign-in*");
+		check(await page.locator(".notice").count(), "nobody says that the session has ended");
 		await page.goto("/keys/new");
 		await page.getByLabel("E-mail address").fill(who.email);
 		await page.getByLabel("Password").fill(who.password);
