@@ -44,13 +44,13 @@ func TestAccountForms(t *testing.T) {
 	}
 	for _, target := range forms {
 		b.post(target, "csrf", "").expect(t, 403, "This form is out of date")
-		h.stranger().post(target, "csrf", "").leads(t, "/sign-in")
+		h.stranger().post(target, "csrf", "").leads(t, "/sign-in?done=session-over")
 	}
 	b.get("/account")
 	h.pass(31 * time.Minute)
 	csrf := b.page.input("csrf")
 	for _, target := range forms {
-		b.post(target, "csrf", csrf).leads(t, "/sign-in")
+		b.post(target, "csrf", csrf).leads(t, "/sign-in?done=session-over")
 	}
 	if after := h.find(a.Email); after.Version != before.Version {
 		t.Error("something was changed")
