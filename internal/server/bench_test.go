@@ -169,6 +169,9 @@ func benchRun(kind string) error {
 		return err
 	}
 	defer done()
+	if kind != "bare" {
+		go tendCollector(context.Background()) // as Run does
+	}
 	for i := range faces {
 		f := &faces[i]
 		if err := f.open(); err != nil {

@@ -56,6 +56,7 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	if err := p.greet(ctx, &c, faces, made, out); err != nil {
 		return errors.Join(err, drainAll(ctx, faces))
 	}
+	go tendCollector(ctx)
 	go p.sweep(ctx)
 	go every(ctx, flushUses, p.flushUses)
 	go every(ctx, flushAttempts, p.flushAttempts)
