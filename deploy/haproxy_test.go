@@ -68,10 +68,10 @@ func startHAProxy(t *testing.T, s *service, asks []string, replace ...string) st
 		agents += strings.NewReplacer("agent1", "agent"+string(rune('1'+i)), "127.0.0.1:9002", addr).Replace(agent)
 	}
 	conf := strings.NewReplacer(
-		"bind 127.0.0.1:8080", "bind {{.Listen}}",
+		"bind 127.0.0.1:8000", "bind {{.Listen}}",
 		"config spoe-gatehouse.conf", "config {{.Dir}}/spoe-gatehouse.conf",
 		agent, agents,
-		"127.0.0.1:8081", s.addr,
+		"127.0.0.1:9000", s.addr,
 	).Replace(readFile(t, "haproxy/haproxy.cfg"))
 	return testenv.HAProxy(t, strings.NewReplacer(replace...).Replace(conf), "spoe-gatehouse.conf", readFile(t, "haproxy/spoe-gatehouse.conf"))
 }

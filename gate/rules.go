@@ -177,6 +177,9 @@ func (rs Rules) Compile() (*Routes, error) {
 		if err := rs[pattern].check(); err != nil {
 			return nil, fmt.Errorf("rule %q: %w", pattern, err)
 		}
+		if method := pattern[:max(strings.IndexAny(pattern, " \t"), 0)]; method != strings.ToUpper(method) {
+			return nil, fmt.Errorf("rule %q: the method is not in upper case: requests with such a method have no rule", pattern)
+		}
 		if host, ok := CanonicalHost(hostOf(pattern)); !ok || host != hostOf(pattern) || !newRoutes().add(pattern, rs[pattern]) {
 			return nil, fmt.Errorf("rule %q: the pattern is no method and path, such as GET /users/{id}, with or without a host in lower case before the path", pattern)
 		}

@@ -113,8 +113,8 @@ func openOn(t *testing.T, l net.Listener, changes ...string) *site {
 			t.Error(err)
 		}
 	})
-	conf := strings.NewReplacer("127.0.0.1:8080", "{{.Listen}}", "config spoe-gatehouse.conf", "config {{.Dir}}/spoe-gatehouse.conf",
-		"127.0.0.1:9002", l.Addr().String(), "127.0.0.1:8081", service.Listener.Addr().String()).Replace(read(t, "haproxy.cfg"))
+	conf := strings.NewReplacer("127.0.0.1:8000", "{{.Listen}}", "config spoe-gatehouse.conf", "config {{.Dir}}/spoe-gatehouse.conf",
+		"127.0.0.1:9002", l.Addr().String(), "127.0.0.1:9000", service.Listener.Addr().String()).Replace(read(t, "haproxy.cfg"))
 	change := strings.NewReplacer(changes...)
 	s.addr = testenv.HAProxy(t, change.Replace(conf), "spoe-gatehouse.conf", change.Replace(read(t, "spoe-gatehouse.conf")))
 	return s

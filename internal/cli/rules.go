@@ -42,6 +42,9 @@ type rulesSet struct {
 }
 
 func (c *rulesSet) Run(e *env, cl *client.Client) error {
+	if _, err := readRules(c.File); err != nil {
+		return err
+	}
 	rules, err := config.LoadRules(c.File)
 	if err != nil {
 		return err

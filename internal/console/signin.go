@@ -17,6 +17,7 @@ import (
 func (c *Console) signInRoutes() []route {
 	return []route{
 		{pattern: "GET /{$}", need: anyone, serve: (*visit).home},
+		{pattern: "/", need: anyone, serve: (*visit).nowhere},
 		{pattern: "GET /sign-in", need: anyone, serve: (*visit).showSignIn},
 		{pattern: "POST /sign-in", need: anyone, serve: (*visit).signIn},
 		{pattern: "POST /sign-out", need: holder, serve: (*visit).signOut},
@@ -33,6 +34,9 @@ func (v *visit) home() error {
 	}
 	return v.to("/keys", "")
 }
+
+// nowhere is the page for an address that has none.
+func (v *visit) nowhere() error { return gatehouse.ErrNotFound }
 
 // signInPage is what the page of the sign-in shows.
 type signInPage struct {
