@@ -126,6 +126,11 @@ func (d *Directory) ResetPassword(ctx context.Context, actor gatehouse.Actor, ti
 	}
 	return d.update(ctx, a.ID, func(a *Account) (Effects, *gatehouse.Event, error) {
 		a.PasswordHash = phc
+		if a.State == gatehouse.PrincipalPending {
+			// Whoever registered the address may be another: nothing of theirs stays.
+			a.OTP, a.TOTP = false, gatehouse.Sealed{}
+			a.TOTPVersion++
+		}
 		return Effects{EndSessions: true, Take: t}, d.succeeded(as(actor, a), VerbPasswordReset, a.ID), nil
 	})
 }

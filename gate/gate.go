@@ -34,6 +34,7 @@ type Options struct {
 	MaxBody     int64        // bytes of a body that a proof covers; zero: 1 MiB
 	MaxBuffered int64        // bytes of such bodies in memory, of all requests together; one client has a quarter; zero: 64 MiB
 	Strip       []string     // further fields of credentials, such as a header of Shield's own; handlers see them on open routes only
+	Cookies     []string     // names of cookies that handlers never see, such as those of a console beside them
 	Denials     DenyFunc     // writes denials; nil: Problems
 	Log         *slog.Logger // is told what the authority could not answer; nil: slog.Default
 }
@@ -67,6 +68,7 @@ type Gate struct {
 	maxBody  int64
 	buffers  *budget
 	strip    map[string]bool
+	cookies  []string
 	deny     DenyFunc
 	log      *slog.Logger
 }
@@ -76,7 +78,7 @@ type Gate struct {
 func New(v Verifier, o Options) (*Gate, error) {
 	g := &Gate{
 		verifier: v, book: o.Book, tenant: o.Tenant, tokens: o.Tokens, field: textproto.CanonicalMIMEHeaderKey(cmp.Or(o.TokenField, headerAuthorization)),
-		proxies: o.Proxies, maxBody: o.MaxBody, strip: map[string]bool{}, deny: o.Denials, log: o.Log,
+		proxies: o.Proxies, maxBody: o.MaxBody, strip: map[string]bool{}, cookies: o.Cookies, deny: o.Denials, log: o.Log,
 	}
 	if g.maxBody == 0 {
 		g.maxBody = defaultMaxBody

@@ -6,6 +6,7 @@ package gate
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -74,10 +75,32 @@ func (g *Gate) pass(to, from http.Header, credential bool) {
 		if credentialFields[s] || g.strip[s] {
 			gone = credential
 		}
-		if !gone {
+		switch {
+		case gone:
+		case s == "cookie" && len(g.cookies) > 0:
+			if kept := g.withoutCookies(values); len(kept) > 0 {
+				to[name] = kept
+			}
+		default:
 			to[name] = append([]string(nil), values...)
 		}
 	}
+}
+
+// withoutCookies are the pairs of Cookie fields but for those that handlers never see. Browsers
+// send a cookie to every port of its host.
+func (g *Gate) withoutCookies(values []string) (out []string) {
+	var kept []string
+	for pair := range strings.SplitSeq(strings.Join(values, ";"), ";") {
+		name, _, _ := strings.Cut(strings.TrimSpace(pair), "=")
+		if pair = strings.TrimSpace(pair); pair != "" && !slices.Contains(g.cookies, strings.TrimSpace(name)) {
+			kept = append(kept, pair)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return []string{strings.Join(kept, "; ")}
 }
 
 // trailed is a body after whose end trailers come: the server writes them to its own

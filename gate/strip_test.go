@@ -82,3 +82,24 @@ func TestConnectionOptions(t *testing.T) {
 		}
 	}
 }
+
+// Cookies of a console beside the service do not reach it; others do.
+func TestCookiesAreKeptBack(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, &judge{say: granted}, Options{Cookies: []string{"session", "__Host-session"}})
+	for _, row := range []struct {
+		sent []string
+		want string
+	}{
+		{[]string{"session=a"}, ""}, {[]string{"a=1; session=a; b=2"}, "a=1; b=2"}, {[]string{"__Host-session=x", "c=3"}, "c=3"}, {[]string{"sessions=a"}, "sessions=a"},
+		{[]string{"a=1;session=a"}, "a=1"}, {[]string{" session =a; a=\"x y\""}, "a=\"x y\""}, {[]string{"session"}, ""},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header["Cookie"] = row.sent
+		got := "?"
+		g.Protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = strings.Join(r.Header["Cookie"], "|") })).ServeHTTP(httptest.NewRecorder(), r)
+		if got != row.want {
+			t.Errorf("%q: %q, want %q", row.sent, got, row.want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse/account"
@@ -53,6 +54,10 @@ func New(c Config) (*Console, error) {
 		c.Log = slog.Default()
 	}
 	out := &Console{Config: c}
+	if origin := strings.TrimSuffix(c.PublicURL, "/"); origin != "" {
+		// A proxy may have rewritten Host. A public URL with a path has no origin to trust.
+		_ = out.origins.AddTrustedOrigin(origin)
+	}
 	var err error
 	if out.assets, err = loadAssets(); err != nil {
 		return nil, err

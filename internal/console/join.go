@@ -5,6 +5,7 @@ package console
 
 import (
 	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // How people get in: they register, confirm their address, and set a new password when they
@@ -188,8 +190,28 @@ func (v *visit) showConfirm() error {
 	return v.show(http.StatusOK, "confirm.html", "Confirm your address", joinPage{Token: v.r.URL.Query().Get("confirmation_token")})
 }
 
+// confirm confirms the address of who knows the account's password. Somebody else may have
+// registered it: who only has the mail sets a password of their own first, which ends what
+// the other began.
 func (v *visit) confirm() error {
-	codes, err := v.tell("users/email/confirm_code", map[string]string{"token": v.r.PostFormValue("token")})
+	page := joinPage{Token: v.r.PostFormValue("token")}
+	email := addressOf(page.Token)
+	if email != "" {
+		known, err := v.knows(email, gatehouse.NewSecret(v.r.PostFormValue("password")))
+		throttled := (*account.ThrottledError)(nil)
+		switch {
+		case errors.As(err, &throttled):
+			v.w.Header().Set("Retry-After", gate.Seconds(throttled.RetryAfter))
+			page.Problem = "Too many attempts. Try again later."
+			return v.show(http.StatusTooManyRequests, "confirm.html", "Confirm your address", page)
+		case err != nil:
+			return err
+		case !known:
+			page.Problem = "The password is not that of this account. If you did not choose it yourself, set a new one by “Forgotten password” and come back to this link."
+			return v.show(http.StatusUnprocessableEntity, "confirm.html", "Confirm your address", page)
+		}
+	}
+	codes, err := v.tell("users/email/confirm_code", map[string]string{"token": page.Token})
 	switch {
 	case err != nil:
 		return err
@@ -201,6 +223,40 @@ func (v *visit) confirm() error {
 		return v.to("/account", "confirmed")
 	}
 	return v.to("/sign-in", "confirmed")
+}
+
+// addressOf is the address in the token of a mail, unchecked: it only says whose password is to
+// be known. Empty: there is none.
+func addressOf(token string) string {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Email string `json:"email"`
+	}
+	if json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+	return claims.Email
+}
+
+// knows reports whether a password is that of an account. The session that proves it ends.
+func (v *visit) knows(email string, password gatehouse.Secret) (bool, error) {
+	opened, err := v.Directory.SignIn(v.r.Context(), v.actor(), account.SignInRequest{Email: email, Password: password})
+	switch {
+	case err == nil:
+		return true, v.Directory.SignOut(v.r.Context(), v.actor(), opened.ID)
+	case errors.Is(err, account.ErrCodeMissing), errors.Is(err, account.ErrInactive):
+		return true, nil // both are said after the password was right
+	case errors.Is(err, account.ErrCredentials):
+		return false, nil
+	}
+	return false, err
 }
 
 func (v *visit) showForgot() error {

@@ -55,12 +55,13 @@ func TestRegisterConfirmSignIn(t *testing.T) {
 		t.Error("reading the link used it")
 	}
 	token := b.page.input("token")
-	b.post("/accounts/confirmation", "token", token).leads(t, "/sign-in?done=confirmed")
+	b.post("/accounts/confirmation", "token", token, "password", "Another-Password-7").expect(t, 422, "not that of this account", "Forgotten password")
+	b.post("/accounts/confirmation", "token", token, "password", password).leads(t, "/sign-in?done=confirmed")
 	b.follow().expect(t, 200, "The e-mail address is confirmed.")
 	if a := h.find(newcomer); a.State != gatehouse.PrincipalActive || len(h.sessions(a)) != 0 {
 		t.Errorf("state %s, %d sessions", a.State, len(h.sessions(a)))
 	}
-	b.post("/accounts/confirmation", "token", token).expect(t, 422, "was used before", "you are done", "Send another link")
+	b.post("/accounts/confirmation", "token", token, "password", password).expect(t, 422, "was used before", "you are done", "Send another link")
 	b.signIn(newcomer, password, "")
 	b.get("/account").expect(t, 200, newcomer)
 	b.get("/register").leads(t, "/")
@@ -84,7 +85,7 @@ func TestConfirmWhileSignedIn(t *testing.T) {
 	b.post("/accounts/confirmation/again", "email", newcomer).leads(t, "/register/sent")
 	h.letter(newcomer)
 	b.get(link)
-	b.post("/accounts/confirmation", "token", b.page.input("token")).leads(t, "/account?done=confirmed")
+	b.post("/accounts/confirmation", "token", b.page.input("token"), "password", password).leads(t, "/account?done=confirmed")
 	if p := b.follow(); strings.Contains(p.text, "is not confirmed yet") {
 		t.Errorf("still not confirmed: %v", p)
 	}
@@ -249,4 +250,27 @@ func TestJoinAtAnotherDoor(t *testing.T) {
 		t.Log(row.name)
 		h.stranger().send(method, target, "email=a%40example.com").expect(t, row.want, row.words)
 	}
+}
+
+// Who registers somebody else's address keeps nothing of it: not the session, the password nor
+// the second factor.
+func TestRegisteredByAnother(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	other := h.stranger()
+	other.post("/register", "email", newcomer, "password", "Of-The-Other-8472")
+	link := h.letter(newcomer).link(t)
+	other.signIn(newcomer, "Of-The-Other-8472", "")
+	f := h.protect(h.find(newcomer))
+	b := h.stranger()
+	b.get(link)
+	token := b.page.input("token")
+	b.post("/accounts/confirmation", "token", token, "password", password).expect(t, 422, "not that of this account")
+	b.post("/forgot", "email", newcomer)
+	b.get(h.letter(newcomer).link(t))
+	b.post("/accounts/password_reset", "token", b.page.input("token"), "password", password)
+	b.post("/accounts/confirmation", "token", token, "password", password).leads(t, "/sign-in?done=confirmed")
+	b.signIn(newcomer, password, "")
+	other.get("/account").leads(t, "/sign-in?next=%2Faccount")
+	h.stranger().post("/sign-in", "email", newcomer, "password", "Of-The-Other-8472", "code", f.code()).expect(t, 401)
 }

@@ -102,7 +102,7 @@ func (f *keyForm) expires(now time.Time) (time.Time, error) {
 		return time.Time{}, nil
 	case expiryDate:
 		at, err := time.Parse(time.DateOnly, f.Date)
-		if err != nil {
+		if err != nil || at.Year() > 9000 {
 			return time.Time{}, &gatehouse.InvalidError{Field: "expiry", Problem: "the day is missing, or is not of the form 2027-01-31"}
 		}
 		return at.AddDate(0, 0, 1), nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -122,7 +123,7 @@ func (v *visit) createKey() error {
 	if err == nil || errors.Is(err, client.ErrSecretLost) {
 		return v.showSecret(http.StatusCreated, "Key made", &made, n.PublicKey, false)
 	}
-	if private(page.PublicKey) {
+	if !strings.HasPrefix(strings.TrimSpace(page.PublicKey), "-----BEGIN PUBLIC KEY") { // it may be a private one in another form
 		page.PublicKey = ""
 	}
 	return refusedOr(err, &page.Problem, v.keyForm(page))

@@ -34,6 +34,9 @@ const (
 	cookiePlain  = "gatehouse"
 )
 
+// Cookies are the names of the console's cookies, which nobody else may see.
+func Cookies() []string { return []string{cookieSecure, cookiePlain} }
+
 // visit serves a route: it finds out who asks, refuses who may not, and shows what went wrong.
 func (c *Console) visit(w http.ResponseWriter, r *http.Request, rt *route) {
 	v := &visit{Console: c, w: w, r: r}
@@ -162,7 +165,10 @@ func (v *visit) fail(err error) {
 		http.Redirect(v.w, v.r, "/sign-in"+next, http.StatusSeeOther)
 		return
 	}
-	if status >= http.StatusInternalServerError {
+	switch {
+	case status == http.StatusServiceUnavailable:
+		v.Log.WarnContext(v.r.Context(), "page not served", "page", v.r.Pattern, "error", err)
+	case status >= http.StatusInternalServerError:
 		v.Log.ErrorContext(v.r.Context(), "page not served", "page", v.r.Pattern, "error", err)
 	}
 	if status == http.StatusServiceUnavailable {

@@ -23,6 +23,7 @@ import (
 	"github.com/seed14544106/gatehouse/gate/proxy"
 	"github.com/seed14544106/gatehouse/gate/spoe"
 	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/console"
 )
 
 // gates is what gateways ask, each kind on a listener of its own: whoever reaches the public
@@ -98,7 +99,7 @@ func (p *parts) gateOptions(c *config.Config, log *slog.Logger) (gate.Options, e
 	maxBody := int64(c.Gate.MaxBody) << 10
 	return gate.Options{
 		Book: book, Tenant: c.Gate.Tenant, Tokens: vouchers{minter}, TokenField: c.Gate.TokenField, Proxies: p.proxies,
-		MaxBody: maxBody, MaxBuffered: max(64<<20, 4*maxBody), Strip: []string{c.Shield.Header}, Log: log,
+		MaxBody: maxBody, MaxBuffered: max(64<<20, 4*maxBody), Strip: []string{c.Shield.Header}, Cookies: append(console.Cookies(), c.Barong.SessionName), Log: log,
 	}, nil
 }
 

@@ -250,7 +250,7 @@ func isExists(err error) bool { return errors.Is(err, gatehouse.ErrExists) }
 func (p *parts) openConsole(c *config.Config, version string, log *slog.Logger) (err error) {
 	p.console, err = console.New(console.Config{
 		Directory: p.directory, Tenant: p.tenant, Proxies: p.proxies, API: p.api.Public(), Door: p.door.Handler(), Cookie: c.Barong.SessionName,
-		Schemes: p.authority.SchemeNames(), Name: c.Barong.AppName, PublicURL: c.PublicURL, Version: version, Log: log,
+		Schemes: p.authority.SchemeNames(), Name: c.Barong.AppName, PublicURL: c.PublicURL, Version: version, Log: seldomly(log),
 	})
 	return err
 }

@@ -156,6 +156,7 @@ const journeys = {
 		await looks(page);
 		await page.goto(await linkFor(who.email));
 		await looks(page);
+		await page.getByLabel("Password").fill(who.password);
 		await press(page, "Confirm my address");
 		await page.waitForURL("**/sign-in*");
 
