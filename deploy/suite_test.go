@@ -22,7 +22,9 @@ type gateway struct {
 	start   func(t *testing.T, s *service, asks []string, replace ...string) (addr string)
 	environ func(t *testing.T) []string // of a node that the gateway can ask for all its life; nil: any
 	bodies  bool                        // the question has the client's body
-	lines   bool                        // a target is handed on as it was sent; else it comes in one spelling
+	// trailers: it hands on what a client says in trailers, and no configuration can change it.
+	trailers bool
+	lines    bool // a target is handed on as it was sent; else it comes in one spelling
 }
 
 // open starts the gateway in front of the shared house.

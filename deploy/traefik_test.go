@@ -13,9 +13,10 @@ import (
 // traefik is Traefik with one of its two questions.
 func traefik(bodies bool) *gateway {
 	return &gateway{
-		house:  openHouse,
-		asks:   func(n *node) string { return n.gate },
-		bodies: bodies,
+		trailers: true,
+		house:    openHouse,
+		asks:     func(n *node) string { return n.gate },
+		bodies:   bodies,
 		start: func(t *testing.T, s *service, asks []string, replace ...string) string {
 			t.Helper()
 			r := strings.NewReplacer(append(replace,
