@@ -122,15 +122,13 @@ func suiteConnection(t *testing.T, _ *gateway, s *site) {
 
 // A trailer that is announced does not say who asks.
 func suiteTrailers(t *testing.T, g *gateway, s *site) {
-	if g.trailers {
-		t.Skip("this gateway hands trailers on, and deploy/README.md says that services must not read them")
-	}
 	more := []string{"Host: " + publicHost, "Trailer: X-Auth-Role", "Te: trailers", "Transfer-Encoding: chunked"}
 	r := s.raw(t, "POST "+usualTarget+" HTTP/1.1", s.request(t, ask{way: "x-api-key"}), more, "1\r\nx\r\n0\r\nX-Auth-Role: victim\r\n\r\n")
 	if r.status == http.StatusBadRequest && len(r.seen) == 0 {
 		return // refused: as safe
 	}
-	if sent := s.granted(t, r, "x-api-key", "unavailable"); sent.Trailer.Get("X-Auth-Role") != "" {
+	// Where a gateway hands trailers on, as deploy/README.md says, the fields still say who asks.
+	if sent := s.granted(t, r, "x-api-key", "unavailable"); sent.Trailer.Get("X-Auth-Role") != "" && !g.trailers {
 		t.Errorf("the service was sent the trailers %q", sent.Trailer)
 	}
 }

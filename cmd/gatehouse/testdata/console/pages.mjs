@@ -49,8 +49,7 @@ const shift = (page) => page.evaluate(() => new Promise((done) => {
 async function look(page, name) {
 	const path = page.url().slice(input.url.length);
 	const moved = await shift(page);
-	// A tenth is what web.dev calls good. On a busy machine the words for times come late.
-	check(moved < 0.1, `${path}: the page moves while it loads: ${moved.toFixed(3)}`);
+	check(moved < 0.01, `${path}: the page moves while it loads: ${moved.toFixed(3)}`);
 	check((await page.locator("h1").count()) === 1, `${path}: ${await page.locator("h1").count()} h1`);
 	const twice = await page.evaluate(() => {
 		const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
