@@ -115,7 +115,7 @@ func rowsRace(t *testing.T, h *rowHouse) {
 		default:
 		}
 		h.walk(t, 2, func(_ context.Context, b gatehouse.Binding, s gatehouse.Sealed) (gatehouse.Sealed, error) {
-			return gatehouse.Sealed{Ref: label("dek-%d", round), Data: fresh(b)}, nil
+			return gatehouse.Sealed{Ref: label("round-%d", round), Data: fresh(b)}, nil
 		})
 	}
 	for _, k := range keys {
