@@ -5,6 +5,8 @@ package gatehouse
 
 import (
 	"context"
+	"math"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -20,6 +22,29 @@ type Limit struct {
 	Period time.Duration // at least 1 ms
 	Burst  int64         // at least 1; zero means Count
 	Refill Refill        // zero: it is a rate limit
+}
+
+// AtOnce is how many requests the limit admits at once when it is full: the burst of a rate
+// limit, the count of a quota.
+func (l *Limit) AtOnce() int64 {
+	if l.Burst > 0 {
+		return l.Burst
+	}
+	return l.Count
+}
+
+// Window is the time in which a rate limit admits so many: rounded down, at least 1 ns, and
+// at most what fits. The spans of a quota differ, see [Refill.Span]; its window is zero.
+func (l *Limit) Window() time.Duration {
+	if l.Refill != RefillNone {
+		return 0
+	}
+	hi, lo := bits.Mul64(uint64(l.AtOnce()), uint64(l.Period))
+	if hi >= uint64(l.Count) {
+		return math.MaxInt64
+	}
+	d, _ := bits.Div64(hi, lo, uint64(l.Count))
+	return time.Duration(max(1, min(d, math.MaxInt64)))
 }
 
 // Refill says when a quota is full again. The zero value is no quota.
@@ -72,6 +97,22 @@ func (r Refill) Span(now time.Time) (begin, end time.Time) {
 	return time.Time{}, time.Time{}
 }
 
+// Longest is the greatest length of a span, such as 31 days of a month; zero for RefillNone
+// and for what is no Refill.
+func (r Refill) Longest() time.Duration {
+	switch r {
+	case RefillHour:
+		return time.Hour
+	case RefillDay:
+		return 24 * time.Hour
+	case RefillWeek:
+		return 7 * 24 * time.Hour
+	case RefillMonth:
+		return 31 * 24 * time.Hour
+	}
+	return 0
+}
+
 // Charge is what a request costs one subject.
 type Charge struct {
 	Subject string  // whose count it is, such as "key/0123"
@@ -87,6 +128,12 @@ type Standing struct {
 	Remaining  int64         // how much more it admits now; never negative
 	Reset      time.Duration // until it is full again, if nothing else is charged
 	RetryAfter time.Duration // of a refusal: until it can succeed; never possible: the whole period. Zero: admitted
+}
+
+// Tighter reports whether s says more of what a caller may do than o, both of limits: it makes
+// wait longer or, where both make wait as long, admits fewer.
+func (s *Standing) Tighter(o *Standing) bool {
+	return s.RetryAfter > o.RetryAfter || s.RetryAfter == o.RetryAfter && s.Remaining < o.Remaining
 }
 
 // Limiter admits requests under limits. Implementations pass gatehousetest.Limiter.

@@ -165,3 +165,54 @@ func TestCheckLimits(t *testing.T) {
 		}
 	}
 }
+
+func TestLimitWindow(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		limit  gatehouse.Limit
+		atOnce int64
+		window time.Duration
+	}{
+		{gatehouse.Limit{Count: 100, Period: time.Minute}, 100, time.Minute},
+		{gatehouse.Limit{Count: 100, Period: time.Minute, Burst: 10}, 10, 6 * time.Second},
+		{gatehouse.Limit{Count: 1, Period: time.Second, Burst: 90}, 90, 90 * time.Second},
+		{gatehouse.Limit{Count: 3, Period: time.Second, Burst: 1}, 1, 333_333_333},
+		{gatehouse.Limit{Count: math.MaxInt64, Period: time.Millisecond, Burst: 1}, 1, 1},
+		{gatehouse.Limit{Count: 1, Period: math.MaxInt64, Burst: math.MaxInt64}, math.MaxInt64, math.MaxInt64},
+		{gatehouse.Limit{Count: 2, Period: math.MaxInt64, Burst: 3}, 3, math.MaxInt64},
+		{gatehouse.Limit{Count: 7, Refill: gatehouse.RefillDay}, 7, 0},
+	} {
+		if n, window := row.limit.AtOnce(), row.limit.Window(); n != row.atOnce || window != row.window {
+			t.Errorf("%+v: %d in %v; want %d in %v", row.limit, n, window, row.atOnce, row.window)
+		}
+	}
+}
+
+func TestRefillLongest(t *testing.T) {
+	t.Parallel()
+	for _, r := range refills {
+		longest := time.Duration(0)
+		for at := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() < 2029; at = at.Add(time.Hour) {
+			begin, end := r.Span(at)
+			longest = max(longest, end.Sub(begin))
+		}
+		if r.Longest() != longest {
+			t.Errorf("%v: %v; the longest of two years has %v", r, r.Longest(), longest)
+		}
+	}
+	if d := gatehouse.RefillNone.Longest() + gatehouse.Refill(99).Longest(); d != 0 {
+		t.Errorf("what is no refill is %v long", d)
+	}
+}
+
+func TestStandingTighter(t *testing.T) {
+	t.Parallel()
+	order := []gatehouse.Standing{{RetryAfter: 2, Remaining: 9}, {RetryAfter: 1}, {RetryAfter: 1, Remaining: 1}, {}, {Remaining: 5}}
+	for i := range order {
+		for j := range order {
+			if got := order[i].Tighter(&order[j]); got != (i < j) {
+				t.Errorf("%+v tighter than %+v: %v", order[i], order[j], got)
+			}
+		}
+	}
+}

@@ -4,8 +4,6 @@
 package memory
 
 import (
-	"math"
-	"math/bits"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -63,7 +61,7 @@ func (e *entry) measure() (ok bool) {
 		e.rate, ok = gcra.New(l.Count, l.Period, l.Burst)
 		return ok && e.cost > 0
 	}
-	return int(l.Refill) < len(longest) && l.Count > 0 && l.Period == 0 && l.Burst == 0 && e.cost > 0
+	return l.Refill.Longest() > 0 && l.Count > 0 && l.Period == 0 && l.Burst == 0 && e.cost > 0
 }
 
 // take asks the limit for the cost and keeps its answer.
@@ -104,29 +102,15 @@ func standing(entries []entry) gatehouse.Standing {
 		}
 	}
 	return gatehouse.Standing{
-		Name: t.limit.Name, Count: t.atOnce(), Period: t.period(),
+		Name: t.limit.Name, Count: t.limit.AtOnce(), Period: t.period(),
 		Remaining: t.remaining, Reset: time.Duration(t.reset), RetryAfter: time.Duration(t.retryAfter),
 	}
 }
 
-// atOnce is how much the limit admits at once when it is full.
-func (e *entry) atOnce() int64 {
-	if e.limit.Burst > 0 {
-		return e.limit.Burst
-	}
-	return e.limit.Count
-}
-
-// period is the time in which it admits so much: of a rate limit rounded down, at least
-// 1 ns, and at most what fits.
+// period is the time in which the limit admits as much as it can at once.
 func (e *entry) period() time.Duration {
 	if e.limit.Refill != gatehouse.RefillNone {
 		return time.Duration(e.quota.End - e.quota.Begin)
 	}
-	hi, lo := bits.Mul64(uint64(e.atOnce()), uint64(e.limit.Period))
-	if hi >= uint64(e.limit.Count) {
-		return math.MaxInt64
-	}
-	period, _ := bits.Div64(hi, lo, uint64(e.limit.Count))
-	return time.Duration(max(1, min(period, math.MaxInt64)))
+	return e.limit.Window()
 }

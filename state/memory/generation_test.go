@@ -96,24 +96,3 @@ func TestGrowFails(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-func TestNanoseconds(t *testing.T) {
-	t.Parallel()
-	const limit = 200 * 365 * 24 * 60 * 60
-	for _, row := range []struct {
-		at   time.Time
-		want int64
-	}{
-		{time.Unix(1, 2), 1e9 + 2},
-		{time.Unix(-1, 2), -1e9 + 2},
-		{time.Time{}, -limit * 1e9},
-		{time.Unix(limit, 0), limit * 1e9},
-		{time.Unix(limit-1, 999_999_999), limit*1e9 - 1},
-		{time.Unix(1<<62, 0), limit * 1e9},
-		{time.Unix(-1<<62, 0), -limit * 1e9},
-	} {
-		if got := nanoseconds(row.at); got != row.want {
-			t.Errorf("nanoseconds(%v) = %d, want %d", row.at.Unix(), got, row.want)
-		}
-	}
-}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 	"github.com/seed14544106/gatehouse/internal/gcra"
 )
 
@@ -99,7 +100,7 @@ func newLimiter(now func() time.Time) *Limiter {
 		now = time.Now
 	}
 	start := now()
-	return &Limiter{now: now, start: start, base: nanoseconds(start)}
+	return &Limiter{now: now, start: start, base: epoch.Nanos(start)}
 }
 
 func orDefault(counters int) int {
@@ -223,7 +224,7 @@ func (l *Limiter) lock(buf []entry, charges []gatehouse.Charge) ([]entry, instan
 
 func (l *Limiter) instant() instant {
 	t := l.now()
-	return instant{steady: l.base + int64(t.Sub(l.start)), wall: nanoseconds(t)}
+	return instant{steady: l.base + int64(t.Sub(l.start)), wall: epoch.Nanos(t)}
 }
 
 // quota returns the limit, which is one, in the measure of its span.
@@ -231,15 +232,9 @@ func (l *Limiter) quota(limit *gatehouse.Limit, wall int64) gcra.Quota {
 	q := &l.spans[limit.Refill]
 	if wall < q.Begin || wall >= q.End {
 		begin, end := limit.Refill.Span(time.Unix(0, wall))
-		*q = gcra.Quota{Begin: nanoseconds(begin), End: nanoseconds(end), Longest: int64(longest[limit.Refill])}
+		*q = gcra.Quota{Begin: epoch.Nanos(begin), End: epoch.Nanos(end), Longest: int64(limit.Refill.Longest())}
 	}
 	return gcra.Quota{Count: limit.Count, Begin: q.Begin, End: q.End, Longest: q.Longest}
-}
-
-// longest is the greatest length of a span.
-var longest = [...]time.Duration{
-	gatehouse.RefillHour: time.Hour, gatehouse.RefillDay: 24 * time.Hour,
-	gatehouse.RefillWeek: 7 * 24 * time.Hour, gatehouse.RefillMonth: 31 * 24 * time.Hour,
 }
 
 // room finds a place for every entry that has none.

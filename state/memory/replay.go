@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 )
 
 // Errors of this package, compared with errors.Is.
@@ -91,7 +92,7 @@ func OpenReplay(o Options) (*Replay, error) {
 	}
 	r := &Replay{
 		now: o.Now, maxWindow: int64(o.MaxWindow), maxAhead: int64(o.MaxAhead), capacity: o.Capacity,
-		secret: j.header.secret, j: j, latest: nanoseconds(o.Now()),
+		secret: j.header.secret, j: j, latest: epoch.Nanos(o.Now()),
 	}
 	intact := r.load()
 	if doubt == "" && !intact {
@@ -169,7 +170,7 @@ func (r *Replay) load() bool {
 // MaxAhead, os.ErrClosed after Close, or the system's error when the journal cannot grow.
 func (r *Replay) Claim(_ context.Context, key, nonce string, signed, until time.Time) (bool, error) {
 	d := digestOf(&r.secret, key, nonce)
-	s, u, now := nanoseconds(signed), nanoseconds(until), nanoseconds(r.now())
+	s, u, now := epoch.Nanos(signed), epoch.Nanos(until), epoch.Nanos(r.now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.j == nil {
@@ -263,17 +264,4 @@ func (r *Replay) Close() error {
 		return fmt.Errorf("close replay journal: %w", err)
 	}
 	return nil
-}
-
-// nanoseconds returns the time since 1970. Times more than two centuries away from it
-// count as that: it fits, and so does its sum with a day.
-func nanoseconds(t time.Time) int64 {
-	const limit = 200 * 365 * 24 * 60 * 60
-	switch s := t.Unix(); {
-	case s < -limit:
-		return -limit * 1e9
-	case s >= limit:
-		return limit * 1e9
-	}
-	return t.UnixNano()
 }

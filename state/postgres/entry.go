@@ -7,8 +7,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
-	"math/bits"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -61,18 +59,12 @@ func (e *entry) measure(cost int64) (ok bool) {
 	l := e.limit
 	if l.Refill != gatehouse.RefillNone {
 		e.amount = cost
-		return int(l.Refill) < len(longest) && l.Count > 0 && l.Period == 0 && l.Burst == 0 && cost > 0
+		return l.Refill.Longest() > 0 && l.Count > 0 && l.Period == 0 && l.Burst == 0 && cost > 0
 	}
 	if e.rate, ok = gcra.New(l.Count, l.Period, l.Burst); ok && cost <= e.rate.Tolerance/e.rate.Interval {
 		e.amount = cost * e.rate.Interval
 	}
 	return ok && cost > 0
-}
-
-// longest is the greatest length of a span.
-var longest = [...]time.Duration{
-	gatehouse.RefillHour: time.Hour, gatehouse.RefillDay: 24 * time.Hour,
-	gatehouse.RefillWeek: 7 * 24 * time.Hour, gatehouse.RefillMonth: 31 * 24 * time.Hour,
 }
 
 // takeRate is [gcra.Limit.Take]. $1 id, $2 tolerance, $3 price or zero, $4 clock.
@@ -127,7 +119,7 @@ func spanOf(parameter, unit string) string {
 // take is the statement that asks the limit for the amount.
 func (e *entry) take(now any) (text string, args []any) {
 	if r := e.limit.Refill; r != gatehouse.RefillNone {
-		return takeQuota, []any{e.id, e.limit.Count, e.amount, now, r.String(), int64(longest[r])}
+		return takeQuota, []any{e.id, e.limit.Count, e.amount, now, r.String(), int64(r.Longest())}
 	}
 	return takeRate, []any{e.id, e.rate.Tolerance, e.amount, now}
 }
@@ -147,7 +139,7 @@ func standing(entries []entry) gatehouse.Standing {
 	tightest := entries[0].standing()
 	for i := range entries[1:] {
 		s := entries[1+i].standing()
-		if s.RetryAfter > tightest.RetryAfter || s.RetryAfter == tightest.RetryAfter && s.Remaining < tightest.Remaining {
+		if s.Tighter(&tightest) {
 			tightest = s
 		}
 	}
@@ -157,7 +149,7 @@ func standing(entries []entry) gatehouse.Standing {
 // standing is how the limit stands as the statement left it.
 func (e *entry) standing() gatehouse.Standing {
 	l := e.limit
-	s := gatehouse.Standing{Name: l.Name, Count: l.Count, RetryAfter: time.Duration(e.wait)}
+	s := gatehouse.Standing{Name: l.Name, Count: l.AtOnce(), RetryAfter: time.Duration(e.wait)}
 	if l.Refill != gatehouse.RefillNone {
 		begin, end := l.Refill.Span(time.Unix(0, e.at))
 		s.Period = end.Sub(begin)
@@ -169,25 +161,11 @@ func (e *entry) standing() gatehouse.Standing {
 		}
 		return s
 	}
-	if l.Burst > 0 {
-		s.Count = l.Burst
-	}
-	s.Period = period(s.Count, l)
+	s.Period = l.Window()
 	s.Remaining = (e.rate.Tolerance - (e.tat - e.at)) / e.rate.Interval
 	s.Reset = time.Duration(e.tat - e.at)
 	if e.wait == gcra.Never {
 		s.RetryAfter = s.Period
 	}
 	return s
-}
-
-// period is the time in which the rate limit admits so many requests: rounded down, at least
-// 1 ns, and at most what fits.
-func period(requests int64, l *gatehouse.Limit) time.Duration {
-	hi, lo := bits.Mul64(uint64(requests), uint64(l.Period))
-	if hi >= uint64(l.Count) {
-		return math.MaxInt64
-	}
-	d, _ := bits.Div64(hi, lo, uint64(l.Count))
-	return time.Duration(max(1, min(d, math.MaxInt64)))
 }

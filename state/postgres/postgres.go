@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 )
 
 // Defaults of [Options].
@@ -191,7 +192,7 @@ func (s *State) now() any {
 	if s.o.Now == nil {
 		return nil
 	}
-	return nanoseconds(s.o.Now())
+	return epoch.Nanos(s.o.Now())
 }
 
 // SQLSTATE codes, PostgreSQL documentation, appendix A.
@@ -225,17 +226,4 @@ func (s *State) again(ctx context.Context, f func() error) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// nanoseconds returns the time since 1970. Times more than two centuries away from it
-// count as that: it fits, and so does its sum with a day.
-func nanoseconds(t time.Time) int64 {
-	const limit = 200 * 365 * 24 * 60 * 60
-	switch s := t.Unix(); {
-	case s < -limit:
-		return -limit * 1e9
-	case s >= limit:
-		return limit * 1e9
-	}
-	return t.UnixNano()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 )
 
 // ErrTooFar: a claim ends or was signed further in the future than the options allow. It
@@ -50,7 +51,7 @@ func (s *State) Claim(ctx context.Context, key, nonce string, signed, until time
 		good       bool
 		written    sql.NullInt64
 	)
-	id, at, end := digest(key, nonce), nanoseconds(signed), nanoseconds(until)
+	id, at, end := digest(key, nonce), epoch.Nanos(signed), epoch.Nanos(until)
 	ahead, window := int64(s.o.MaxAhead+s.o.Skew), int64(s.o.MaxWindow+s.o.Skew)
 	err := s.again(ctx, func() error {
 		return s.pool.QueryRowContext(ctx, claimText, id, end, at, ahead, window, s.now()).Scan(&now, &good, &floor, &written)

@@ -48,18 +48,14 @@ func (m *model) ask(l gatehouse.Limit, cost int64) (a answer) {
 	rate, _ := gcra.New(l.Count, l.Period, l.Burst)
 	a.next.End, _, a.wait, a.remaining = rate.Take(u.End, m.now, cost)
 	if a.wait == gcra.Never {
-		atOnce := l.Burst
-		if atOnce == 0 {
-			atOnce = l.Count
-		}
-		a.wait = int64(period(atOnce, &l))
+		a.wait = int64(l.Window())
 	}
 	return a
 }
 
 func (m *model) quota(l gatehouse.Limit) gcra.Quota {
 	begin, end := l.Refill.Span(time.Unix(0, m.now))
-	return gcra.Quota{Count: l.Count, Begin: begin.UnixNano(), End: end.UnixNano(), Longest: int64(longest[l.Refill])}
+	return gcra.Quota{Count: l.Count, Begin: begin.UnixNano(), End: end.UnixNano(), Longest: int64(l.Refill.Longest())}
 }
 
 // charge returns the tightest answer.

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -72,13 +71,7 @@ func (e *entry) measure() (ok bool) {
 		e.rate, ok = gcra.New(l.Count, l.Period, l.Burst)
 		return ok && e.cost > 0
 	}
-	return int(l.Refill) < len(longest) && l.Count > 0 && l.Period == 0 && l.Burst == 0 && e.cost > 0
-}
-
-// longest is the greatest length of a span.
-var longest = [...]time.Duration{
-	gatehouse.RefillHour: time.Hour, gatehouse.RefillDay: 24 * time.Hour,
-	gatehouse.RefillWeek: 7 * 24 * time.Hour, gatehouse.RefillMonth: 31 * 24 * time.Hour,
+	return l.Refill.Longest() > 0 && l.Count > 0 && l.Period == 0 && l.Burst == 0 && e.cost > 0
 }
 
 // args appends what the script has to know of cost requests.
@@ -127,7 +120,7 @@ func (e *entry) takeQuota(held string, now int64) error {
 		used = gcra.Used{End: seconds * int64(time.Second), Count: n}
 	}
 	begin, end := e.limit.Refill.Span(time.Unix(0, now))
-	e.quota = gcra.Quota{Count: e.limit.Count, Begin: begin.UnixNano(), End: end.UnixNano(), Longest: int64(longest[e.limit.Refill])}
+	e.quota = gcra.Quota{Count: e.limit.Count, Begin: begin.UnixNano(), End: end.UnixNano(), Longest: int64(e.limit.Refill.Longest())}
 	used, e.admits, e.retryAfter, e.remaining = e.quota.Take(used, now, e.cost)
 	if e.reset = 0; used.Count > 0 {
 		e.reset = e.quota.End - now
@@ -150,29 +143,15 @@ func standing(subjects [][]entry) gatehouse.Standing {
 		return gatehouse.Standing{}
 	}
 	return gatehouse.Standing{
-		Name: t.limit.Name, Count: t.atOnce(), Period: t.period(),
+		Name: t.limit.Name, Count: t.limit.AtOnce(), Period: t.period(),
 		Remaining: t.remaining, Reset: time.Duration(t.reset), RetryAfter: time.Duration(t.retryAfter),
 	}
 }
 
-// atOnce is how much the limit admits at once when it is full.
-func (e *entry) atOnce() int64 {
-	if e.limit.Burst > 0 {
-		return e.limit.Burst
-	}
-	return e.limit.Count
-}
-
-// period is the time in which it admits so much: of a rate limit rounded down, at least
-// 1 ns, and at most what fits.
+// period is the time in which the limit admits as much as it can at once.
 func (e *entry) period() time.Duration {
 	if e.limit.Refill != gatehouse.RefillNone {
 		return time.Duration(e.quota.End - e.quota.Begin)
 	}
-	hi, lo := bits.Mul64(uint64(e.atOnce()), uint64(e.limit.Period))
-	if hi >= uint64(e.limit.Count) {
-		return math.MaxInt64
-	}
-	period, _ := bits.Div64(hi, lo, uint64(e.limit.Count))
-	return time.Duration(max(1, min(period, math.MaxInt64)))
+	return e.limit.Window()
 }

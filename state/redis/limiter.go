@@ -15,6 +15,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 )
 
 // ErrLimit: a limit is out of its range, a cost is below zero, or two limits of one subject
@@ -227,7 +228,7 @@ func (l *Limiter) giveBack(ctx context.Context, es []entry) error {
 func (l *Limiter) run(ctx context.Context, mode string, es []entry, cost func(*entry) int64) ([]string, error) {
 	now := ""
 	if l.o.Now != nil {
-		now = strconv.FormatInt(nanoseconds(l.o.Now()), 10)
+		now = strconv.FormatInt(epoch.Nanos(l.o.Now()), 10)
 	}
 	keys := make([]string, len(es))
 	args := append(make([]string, 0, 3+3*len(es)), mode, now, strconv.FormatInt(margin.Milliseconds(), 10))

@@ -18,6 +18,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/internal/epoch"
 )
 
 // ErrTooFar: a claim ends or was signed further in the future than the options allow. It
@@ -110,7 +111,7 @@ const (
 // claim beyond MaxWindow or MaxAhead, [ErrBusy], os.ErrClosed after Close, or what the network
 // or the server said. After one of the last the nonce may be used up.
 func (r *Replay) Claim(ctx context.Context, key, nonce string, signed, until time.Time) (bool, error) {
-	now, s, u := r.clock(), nanoseconds(signed), nanoseconds(until)
+	now, s, u := r.clock(), epoch.Nanos(signed), epoch.Nanos(until)
 	if u > now+r.maxWindow || s > now+r.maxAhead {
 		return false, gatehouse.Unavailable("claim nonce", ErrTooFar)
 	}
@@ -152,7 +153,7 @@ func (r *Replay) run(ctx context.Context, keys []string, now int64, more ...int6
 
 // clock is now. A step back of the clock must not bring back what has expired.
 func (r *Replay) clock() int64 {
-	now := nanoseconds(r.now())
+	now := epoch.Nanos(r.now())
 	for {
 		latest := r.latest.Load()
 		if now <= latest {
@@ -187,17 +188,4 @@ func micros(ns int64) int64 {
 		us--
 	}
 	return us
-}
-
-// nanoseconds returns the time since 1970. Times more than two centuries away from it
-// count as that: it fits, and so does its sum with a day.
-func nanoseconds(t time.Time) int64 {
-	const limit = 200 * 365 * 24 * 60 * 60
-	switch s := t.Unix(); {
-	case s < -limit:
-		return -limit * 1e9
-	case s >= limit:
-		return limit * 1e9
-	}
-	return t.UnixNano()
 }
