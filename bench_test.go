@@ -37,7 +37,7 @@ func BenchmarkVerify(b *testing.B) {
 		}
 		total = n
 	}
-	h := newHouseOn(b, time.Now, sqlite.Options{Hot: -1}) // each verification reads its row
+	h := newHouseOn(b, time.Now, sqlite.Options{Cache: -1}) // each verification reads its row
 	keys := fill(b, h, total, 4096)
 	db, err := sql.Open("sqlite", "file:"+h.path+"?mode=ro&_pragma=mmap_size(2147418112)&_pragma=cache_size(-16384)")
 	if err != nil {
@@ -147,7 +147,7 @@ func median(v []float64) float64 {
 
 // BenchmarkVerifyAllocs counts what a verification allocates.
 func BenchmarkVerifyAllocs(b *testing.B) {
-	h := newHouseOn(b, time.Now, sqlite.Options{Hot: -1})
+	h := newHouseOn(b, time.Now, sqlite.Options{Cache: -1})
 	c := fill(b, h, 1, 1)[0]
 	r := token(c)
 	b.ReportAllocs()
@@ -179,7 +179,7 @@ func BenchmarkVerifyGrown(b *testing.B) {
 	}
 	var sides [2]*side
 	for i, n := range []int{10_000, many} {
-		h := newHouseOn(b, time.Now, sqlite.Options{Hot: -1})
+		h := newHouseOn(b, time.Now, sqlite.Options{Cache: -1})
 		sides[i] = &side{h: h, keys: fill(b, h, n, 1<<18)}
 		if info, err := os.Stat(h.path); err == nil {
 			b.Logf("%d keys: %d MB", n, info.Size()>>20)

@@ -177,7 +177,7 @@ func TestMovedSecretIsNoAnswer(t *testing.T) {
 // A failed dependency is an error, never an answer (I10).
 func TestFailedDependencyIsNoAnswer(t *testing.T) {
 	t.Parallel()
-	h := newHouseOn(t, time.Now, sqlite.Options{Hot: -1})
+	h := newHouseOn(t, time.Now, sqlite.Options{Cache: -1})
 	signed := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
 	bearer := h.key(t, gatehouse.NewKey{Schemes: []string{"bearer"}})
 	if err := h.replay.Close(); err != nil {

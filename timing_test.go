@@ -40,7 +40,7 @@ func TestUnknownKeyTakesAsLong(t *testing.T) {
 		}
 		return
 	}
-	for name, o := range map[string]sqlite.Options{"records in memory": {}, "records read": {Hot: -1}} {
+	for name, o := range map[string]sqlite.Options{"records in memory": {}, "records read": {Cache: -1}} {
 		h := newHouseOn(t, time.Now, o)
 		for scheme, requests := range timedRequests(t, h) {
 			t.Run(scheme+", "+name, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestUnknownKeyTakesAsLong(t *testing.T) {
 				}
 			})
 		}
-		if o.Hot == 0 {
+		if o.Cache == 0 {
 			key, control := compare(t, timedRequests(t, h)["bearer"], func(r *gatehouse.Request) {
 				_, _ = h.store.Lookup(context.Background(), r.Target)
 			})

@@ -20,7 +20,7 @@ func TestUnusedKeysExpire(t *testing.T) {
 	var now atomic.Pointer[time.Time]
 	now.Store(&begin)
 	// Without kept records: the clock of this test is not theirs.
-	h := newHouseOn(t, func() time.Time { return *now.Load() }, sqlite.Options{Hot: -1})
+	h := newHouseOn(t, func() time.Time { return *now.Load() }, sqlite.Options{Cache: -1})
 	want := func(c gatehouse.Created, at time.Time, reason gatehouse.Reason) {
 		t.Helper()
 		now.Store(&at)

@@ -64,7 +64,7 @@ type Config struct {
 // Database is what can be set of a database that nodes share: PostgreSQL.
 type Database struct {
 	Lease    time.Duration `key:"database.lease" default:"1s" help:"how long a node may answer from records it has read, after its last look at what others changed; a change that cannot be told to a node takes as long; 5s at most; 0: every request reads the database"`
-	CacheMB  int           `key:"database.cache_mb" default:"256" help:"megabytes of records that are kept under the lease, about 300 for a million keys"`
+	CacheMB  int           `key:"database.cache_mb" default:"256" help:"megabytes of records to keep in memory as they are asked for, about 300 for a million keys"`
 	Hints    bool          `key:"database.hints" default:"true" help:"use LISTEN and NOTIFY, which only save time; off behind a pooler in transaction mode"`
 	MaxConns int           `key:"database.max_conns" default:"16" help:"connections for keys at most, and 12 more for notices, nonces and limits"`
 	Unsafe   bool          `key:"database.allow_unsafe" default:"false" help:"start although the server may forget what it acknowledged (fsync, full_page_writes or synchronous_commit off)"`

@@ -46,7 +46,7 @@ type stores interface {
 // directory.
 func (p *parts) openStore(ctx context.Context, c *config.Config, version string, log *slog.Logger) (stores, error) {
 	if c.DatabaseURL == "" {
-		return sqlite.Open(ctx, p.data.Database(), sqlite.Options{})
+		return sqlite.Open(ctx, p.data.Database(), sqlite.Options{Cache: c.Database.CacheMB << 20})
 	}
 	o := postgres.Options{
 		MaxConns: c.Database.MaxConns, AllowUnsafe: c.Database.Unsafe, Lease: c.Database.Lease, Cache: c.Database.CacheMB << 20, NoHints: !c.Database.Hints,

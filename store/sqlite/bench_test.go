@@ -141,7 +141,7 @@ func bareStatement(b *testing.B, path string) *sql.Stmt {
 
 // fill makes a database of n keys of n/4 accounts, past the store and without syncing.
 func fill(b *testing.B, path string, n int) {
-	db, err := sqlite.Open(b.Context(), path, sqlite.Options{Hot: -1})
+	db, err := sqlite.Open(b.Context(), path, sqlite.Options{Cache: -1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -35,13 +35,11 @@ import (
 type Options struct {
 	// Readers is how many reads run at once; zero: one for each processor, 4 at least.
 	Readers int
-	// Hot is how many records that were looked up last are kept in memory, where they
-	// answer until something changes; zero: 8,192, negative: none. They are right only
-	// while this DB is the one writer of the file.
-	Hot int
+	// Cache is how many bytes of records that were looked up are kept in memory, where they
+	// answer until they change; zero: 256 MiB, negative: none. It takes them as it fills. What
+	// is kept is right only while this DB is the one writer of the file.
+	Cache int
 }
-
-const defaultHot = 8192
 
 // DB is an open database. It implements every store of the packages gatehouse and
 // account, and is safe for concurrent use. Open makes it; the zero value is not usable.
@@ -85,13 +83,10 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := e.usage.connect(); err != nil {
 		return nil, fmt.Errorf("open database: %w", errors.Join(err, w.close()))
 	}
-	switch {
-	case o.Hot < 0:
+	if o.Cache < 0 {
 		return &DB{DB: sqlstore.New(e), engine: e}, nil
-	case o.Hot == 0:
-		o.Hot = defaultHot
 	}
-	return &DB{DB: sqlstore.NewAlone(e, o.Hot), engine: e}, nil
+	return &DB{DB: sqlstore.NewAlone(e, o.Cache), engine: e}, nil
 }
 
 // Close waits for the reads and writes that have begun and closes the files. Later ones

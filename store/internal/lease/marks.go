@@ -38,8 +38,13 @@ func mark(marks []atomic.Uint64, name string) *atomic.Uint64 {
 // Stamp is for a record that is read from now on.
 func (m *Marks) Stamp() uint64 { return m.counter.Load() }
 
-// Holds reports whether what was read of a key since the stamp was taken still holds.
+// Holds reports whether what was read of a key since the stamp was taken still holds. No mark
+// is above the counter, which grows before any mark does: where it is still the stamp, none
+// needs to be looked at.
 func (m *Marks) Holds(stamp uint64, key, principal, tenant string) bool {
+	if stamp == m.counter.Load() {
+		return true
+	}
 	return stamp >= mark(m.keys[:], key).Load() && stamp >= mark(m.principals[:], principal).Load() &&
 		stamp >= mark(m.tenants[:], tenant).Load() && stamp >= m.all.Load()
 }

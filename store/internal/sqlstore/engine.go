@@ -98,8 +98,7 @@ var ErrAgain = errors.New("the chain has grown meanwhile")
 // SessionStore and TicketStore of package account. It is safe for concurrent use.
 type DB struct {
 	engine Engine
-	hot    *hot    // nil: not kept for this process alone
-	leased *leased // nil: not kept under a lease either
+	cache  *cache // nil: records are not kept
 	rules  keptRules
 	bell   bell
 	walks  *walks
@@ -109,7 +108,3 @@ type DB struct {
 
 // New returns a DB on an engine that [Migrate] has prepared.
 func New(e Engine) *DB { return &DB{engine: e, walks: newWalks()} }
-
-// NewAlone returns a DB on an engine that nobody else writes to. It keeps up to n
-// records that were looked up last, and answers from them while nothing has changed.
-func NewAlone(e Engine, n int) *DB { return &DB{engine: e, hot: newHot(n), walks: newWalks()} }

@@ -57,22 +57,11 @@ func Place(id string) int64 {
 
 // Lookup implements [gatehouse.Store].
 func (db *DB) Lookup(ctx context.Context, keyID string) (*gatehouse.Record, error) {
-	if db.leased != nil {
-		return db.leased.lookup(ctx, db, keyID)
+	if db.cache != nil {
+		return db.cache.lookup(ctx, db, keyID)
 	}
-	if db.hot == nil {
-		rec, _, err := db.record(ctx, keyID)
-		return rec, err
-	}
-	found, keep := db.hot.find(keyID)
-	if found != nil {
-		return found, nil
-	}
-	read, _, err := db.record(ctx, keyID)
-	if err == nil {
-		keep(read)
-	}
-	return read, err
+	rec, _, err := db.record(ctx, keyID)
+	return rec, err
 }
 
 // record reads the record of a key id from the engine, and the row that it is.

@@ -54,17 +54,12 @@ func (db *DB) commit(ctx context.Context, chain string, apply telling) error {
 	if len(notices) == 0 {
 		return err
 	}
-	db.hot.changed()
-	switch {
-	case db.leased == nil:
-	case err != nil:
-		db.leased.keeper.Doubt(notices)
-	default:
-		db.leased.keeper.Own(notices)
+	if db.cache != nil {
+		db.cache.changed(notices, err == nil)
 	}
 	db.bell.ring()
-	if db.leased != nil && err == nil {
-		db.leased.keeper.Settle(notices)
+	if db.shared() && err == nil {
+		db.cache.keeper.Settle(notices)
 	}
 	return err
 }
@@ -74,7 +69,7 @@ func (db *DB) insertNotices(ctx context.Context, tx Querier, notices []gatehouse
 	for i := range notices {
 		n := &notices[i]
 		n.Time = asStored(now)
-		if _, err := exec(ctx, tx, insertNotice, n.ID, micros(n.Time), n.Tenant, n.Kind.String(), n.Subject, flag(n.Ends), flag(db.leased != nil)); err != nil {
+		if _, err := exec(ctx, tx, insertNotice, n.ID, micros(n.Time), n.Tenant, n.Kind.String(), n.Subject, flag(n.Ends), flag(db.shared())); err != nil {
 			return err
 		}
 	}
@@ -84,7 +79,7 @@ func (db *DB) insertNotices(ctx context.Context, tx Querier, notices []gatehouse
 // purgeAcks deletes acknowledgements of notices that are gone, some thousands at most. A
 // serializable transaction that reads all notices would be in the way of every change.
 func (db *DB) purgeAcks(ctx context.Context) error {
-	if db.leased == nil {
+	if !db.shared() {
 		return nil
 	}
 	for range purgeWrites {
@@ -101,10 +96,10 @@ func (db *DB) purgeAcks(ctx context.Context) error {
 
 // InForce implements [gatehouse.Settler].
 func (db *DB) InForce(ctx context.Context, tenant string, subjects ...string) error {
-	if db.leased == nil {
+	if !db.shared() {
 		return nil
 	}
-	err := db.leased.keeper.InForce(ctx, func(n *gatehouse.Notice) bool {
+	err := db.cache.keeper.InForce(ctx, func(n *gatehouse.Notice) bool {
 		return (n.Tenant == tenant || n.Tenant == "") && (n.Kind != gatehouse.NoticeKey || slices.Contains(subjects, n.Subject))
 	})
 	return db.fail("wait for changes to be in force", err)

@@ -20,14 +20,14 @@ const (
 )
 
 // keptRules are the rules of tenants as they were read last. When they may answer is as for
-// records: see [hot] and [leased].
+// records: see [cache].
 type keptRules struct {
 	mu  sync.RWMutex
 	all map[string]ruleSetRead
 }
 
 type ruleSetRead struct {
-	stamp uint64 // taken before it was read: a generation of hot, or of the marks
+	stamp uint64 // taken before it was read
 	read  time.Time
 	set   gatehouse.RuleSet
 }
@@ -49,12 +49,15 @@ func (db *DB) Rules(ctx context.Context, tenant string) (gatehouse.RuleSet, erro
 // RulesInForce implements [gatehouse.RuleStore]. Stamp and time come first, then the lease,
 // and what is kept at last (R1, R2).
 func (db *DB) RulesInForce(ctx context.Context, tenant string) (gatehouse.RuleSet, error) {
-	stamp, now := db.rulesStamp(), time.Now()
-	if db.hot != nil || db.leased != nil && db.leased.keeper.Leased(now) {
+	stamp, now := uint64(0), time.Now()
+	if db.cache != nil {
+		stamp = db.cache.marks.Stamp()
+	}
+	if db.cache != nil && db.cache.answers(now) {
 		db.rules.mu.RLock()
 		kept, ok := db.rules.all[tenant]
 		db.rules.mu.RUnlock()
-		if ok && db.rulesHold(&kept, stamp, now) {
+		if ok && now.Sub(kept.read) < db.cache.most && db.cache.marks.HoldsRules(kept.stamp) {
 			return kept.set, nil
 		}
 	}
@@ -71,27 +74,6 @@ func (db *DB) RulesInForce(ctx context.Context, tenant string) (gatehouse.RuleSe
 	}
 	db.rules.all[tenant] = ruleSetRead{stamp, now, set}
 	return set, nil
-}
-
-// rulesStamp is for rules that are read from now on.
-func (db *DB) rulesStamp() uint64 {
-	switch {
-	case db.hot != nil:
-		return db.hot.generation.Load()
-	case db.leased != nil:
-		return db.leased.keeper.Stamp()
-	}
-	return 0
-}
-
-// rulesHold reports whether kept rules are still those in force, for who took a stamp at now
-// and looked for them afterwards.
-func (db *DB) rulesHold(kept *ruleSetRead, stamp uint64, now time.Time) bool {
-	age := now.Sub(kept.read)
-	if db.hot != nil {
-		return kept.stamp == stamp && age < hotFor
-	}
-	return age < keptFor && db.leased.keeper.HoldsRules(kept.stamp)
 }
 
 // PutRules implements [gatehouse.RuleStore].

@@ -26,7 +26,7 @@ const (
 		"time <= COALESCE((SELECT time FROM attempts ORDER BY time LIMIT 1 OFFSET 4999), $1)"
 )
 
-// TouchKeys implements [gatehouse.UseStore]. Records kept in memory stay: see hot and leased.
+// TouchKeys implements [gatehouse.UseStore]. Records kept in memory stay: see cache.
 func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 	// An id that no engine keeps is unknown to all. The others come in one order, so that
 	// two nodes that touch the same keys do not stand in each other's way.
@@ -43,8 +43,8 @@ func (db *DB) TouchKeys(ctx context.Context, uses []gatehouse.Use) error {
 		}
 		return nil
 	})
-	if err == nil && db.leased != nil {
-		db.leased.touch(uses)
+	if err == nil && db.cache != nil {
+		db.cache.touch(uses)
 	}
 	return err
 }

@@ -17,32 +17,35 @@ import (
 	"github.com/seed14544106/gatehouse/store/internal/lease"
 )
 
-// leased keeps records for a node that shares its database with others, and answers from
-// them while it holds a lease (docs/design/revocation.md). Only records that exist are kept.
+// cache keeps records, and answers from them while they hold (docs/design/revocation.md): a
+// node that shares its database with others under a lease, a process that alone writes to it
+// always. Only records that exist are kept, so a flood of unknown ids leaves nothing behind.
 //
 // There are two tiers. The records that were asked for last are kept as they are handed
 // out, unless they are long: the memory for them has a bound. All others are kept as the
 // rows that they were read from, in memory in which the garbage collector has nothing to
 // walk.
-type leased struct {
-	keeper *lease.Keeper
+type cache struct {
+	keeper *lease.Keeper // nil: nobody else writes to the database
+	marks  *lease.Marks  // the keeper's, or its own
+	most   time.Duration // for which a row is kept
 	begun  time.Time
 	seed   maphash.Seed
-	hot    []leasedSlot // a power of two; one place for an id
+	hot    []cacheSlot // a power of two; one place for an id
 	rows   *compact.Cache
 
 	hits, misses atomic.Uint64
 }
 
-// leasedSlot is the place of one record. The hash spares a look at the record of another id,
+// cacheSlot is the place of one record. The hash spares a look at the record of another id,
 // which is far in memory; that it is the right one says the record.
-type leasedSlot struct {
+type cacheSlot struct {
 	hash atomic.Uint64
-	kept atomic.Pointer[leasedRecord]
+	kept atomic.Pointer[cacheRecord]
 }
 
-// leasedRecord is a kept record. Neither it nor what it points to is changed.
-type leasedRecord struct {
+// cacheRecord is a kept record. Neither it nor what it points to is changed.
+type cacheRecord struct {
 	stamp  uint64
 	read   time.Duration // since begun
 	record gatehouse.Record
@@ -51,15 +54,38 @@ type leasedRecord struct {
 const (
 	longestRead = 3 * time.Second // of one record
 
-	leasedHot  = 1 << 13
+	hotSlots   = 1 << 13
 	usualRow   = 512     // bytes; most rows are shorter
 	longestHot = 4 << 10 // bytes; the record of a longer row is not kept as it is handed out
+
 	// A kept record learns of uses that this node has written, and of no others. Where a key
-	// ends when it is not used, that matters within hotFor. Else it only tells when the key
-	// was last used; keptFor bounds for how long what was changed by hand, past every rule,
+	// ends when it is not used, that matters within usedFor. Else it only tells when the key
+	// was last used; the others bound for how long what was changed by hand, past every rule,
 	// goes unseen.
-	keptFor = 10 * time.Minute
+	usedFor      = time.Second
+	keptForAlone = 30 * time.Second
+	keptFor      = 10 * time.Minute
 )
+
+// newCache makes a cache of that many bytes of rows; zero: 256 MiB.
+func newCache(keeper *lease.Keeper, bytes int) *cache {
+	if bytes <= 0 {
+		bytes = 256 << 20
+	}
+	c := &cache{keeper: keeper, marks: new(lease.Marks), most: keptForAlone, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]cacheSlot, hotSlots), rows: compact.New(bytes)}
+	if keeper != nil {
+		c.marks, c.most = &keeper.Marks, keptFor
+	}
+	return c
+}
+
+// NewAlone returns a DB on an engine that nobody else writes to. It keeps that many bytes of
+// rows that were looked up, zero: 256 MiB, and answers from them while they hold.
+func NewAlone(e Engine, bytes int) *DB {
+	db := New(e)
+	db.cache = newCache(nil, bytes)
+	return db
+}
 
 // Sharing says how a node takes part among others. The zero value keeps no records.
 type Sharing struct {
@@ -72,9 +98,6 @@ type Sharing struct {
 // notices does not. feed is another engine of the same database, so that polls
 // do not wait for a connection.
 func NewShared(ctx context.Context, e, feed Engine, s Sharing) (*DB, error) {
-	if s.Cache <= 0 {
-		s.Cache = 256 << 20
-	}
 	db := New(e)
 	if heard := s.Heard; heard != nil {
 		s.Heard = func(notices []gatehouse.Notice) {
@@ -86,35 +109,56 @@ func NewShared(ctx context.Context, e, feed Engine, s Sharing) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the nodes: %w", err)
 	}
-	db.leased = &leased{keeper: keeper, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]leasedSlot, leasedHot), rows: compact.New(s.Cache)}
+	db.cache = newCache(keeper, s.Cache)
 	return db, nil
 }
 
 // Leave gives up this node's lease and its place among the nodes.
 func (db *DB) Leave() error {
-	if db.leased == nil {
+	if !db.shared() {
 		return nil
 	}
-	return db.leased.keeper.Close()
+	return db.cache.keeper.Close()
 }
 
 // Sharing tells how this node stands among others, and how many look-ups were answered from
 // what it kept and how many were not. It is for a DB of NewShared.
 func (db *DB) Sharing() (s lease.Status, hits, misses uint64) {
-	return db.leased.keeper.Status(), db.leased.hits.Load(), db.leased.misses.Load()
+	return db.cache.keeper.Status(), db.cache.hits.Load(), db.cache.misses.Load()
+}
+
+// shared reports whether other nodes write to the database.
+func (db *DB) shared() bool { return db.cache != nil && db.cache.keeper != nil }
+
+// answers reports whether what is kept may answer at now (R2).
+func (c *cache) answers(now time.Time) bool { return c.keeper == nil || c.keeper.Leased(now) }
+
+// changed makes what is kept of a change hold no more: before the change is acknowledged, and
+// also where nobody knows whether it was made.
+func (c *cache) changed(notices []gatehouse.Notice, known bool) {
+	switch {
+	case c.keeper == nil:
+		for i := range notices {
+			c.marks.Apply(&notices[i])
+		}
+	case known:
+		c.keeper.Own(notices)
+	default:
+		c.keeper.Doubt(notices)
+	}
 }
 
 // lookup finds a record. The stamp and the time come first: what is kept holds from before
 // it was read (R1), and the lease is looked at after the look-up began (R2).
-func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.Record, error) {
-	stamp, now := l.keeper.Stamp(), time.Now()
-	if l.keeper.Leased(now) {
-		if kept := l.find(keyID, now); kept != nil {
-			l.hits.Add(1)
+func (c *cache) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.Record, error) {
+	stamp, now := c.marks.Stamp(), time.Now()
+	if c.answers(now) {
+		if kept := c.find(keyID, now); kept != nil {
+			c.hits.Add(1)
 			return &kept.record, nil
 		}
 	}
-	l.misses.Add(1)
+	c.misses.Add(1)
 	// A database that does not answer must not hold requests for long: they queue up.
 	ctx, cancel := context.WithTimeout(ctx, longestRead)
 	defer cancel()
@@ -122,46 +166,46 @@ func (l *leased) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.R
 	if err != nil {
 		return nil, err
 	}
-	read := now.Sub(l.begun)
-	l.rows.Put(uint64(Place(keyID)), packRow(row), stamp, int64(read))
+	read := now.Sub(c.begun)
+	c.rows.Put(uint64(Place(keyID)), packRow(row), stamp, int64(read))
 	return rec, nil
 }
 
 // touch tells kept records when their keys were used last, as it has been written: who
 // looks them up need not write it again. What changed meanwhile keeps its own stamp, so
 // that a row put back too late does not hold.
-func (l *leased) touch(uses []gatehouse.Use) {
+func (c *cache) touch(uses []gatehouse.Use) {
 	var room [usualRow]byte
 	for i := range uses {
 		place := uint64(Place(uses[i].KeyID))
-		packed, stamp, read, ok := l.rows.Get(room[:0], place)
+		packed, stamp, read, ok := c.rows.Get(room[:0], place)
 		if !ok || !usedAt(packed, uses[i].Time) {
 			continue
 		}
-		l.rows.Put(place, packed, stamp, read)
-		hash := maphash.String(l.seed, uses[i].KeyID)
-		if slot := &l.hot[hash&(leasedHot-1)]; slot.hash.Load() == hash {
+		c.rows.Put(place, packed, stamp, read)
+		hash := maphash.String(c.seed, uses[i].KeyID)
+		if slot := &c.hot[hash&uint64(len(c.hot)-1)]; slot.hash.Load() == hash {
 			slot.kept.Store(nil)
 		}
 	}
 }
 
 // find returns what is kept of an id and holds.
-func (l *leased) find(keyID string, now time.Time) *leasedRecord {
-	hash := maphash.String(l.seed, keyID)
-	slot := &l.hot[hash&(leasedHot-1)]
+func (c *cache) find(keyID string, now time.Time) *cacheRecord {
+	hash := maphash.String(c.seed, keyID)
+	slot := &c.hot[hash&uint64(len(c.hot)-1)]
 	if slot.hash.Load() == hash {
-		if kept := slot.kept.Load(); kept != nil && kept.record.Key.ID == keyID && l.holds(kept, now) {
+		if kept := slot.kept.Load(); kept != nil && kept.record.Key.ID == keyID && c.holds(kept, now) {
 			return kept
 		}
 	}
 	var room [usualRow]byte
-	packed, stamp, read, ok := l.rows.Get(room[:0], uint64(Place(keyID)))
+	packed, stamp, read, ok := c.rows.Get(room[:0], uint64(Place(keyID)))
 	if !ok {
 		return nil
 	}
-	kept := &leasedRecord{stamp: stamp, read: time.Duration(read)}
-	if !unpackRow(packed, &kept.record) || kept.record.Key.ID != keyID || !l.holds(kept, now) {
+	kept := &cacheRecord{stamp: stamp, read: time.Duration(read)}
+	if !unpackRow(packed, &kept.record) || kept.record.Key.ID != keyID || !c.holds(kept, now) {
 		return nil
 	}
 	if len(packed) <= longestHot {
@@ -171,12 +215,12 @@ func (l *leased) find(keyID string, now time.Time) *leasedRecord {
 	return kept
 }
 
-func (l *leased) holds(kept *leasedRecord, now time.Time) bool {
-	k, most := &kept.record.Key, keptFor
+func (c *cache) holds(kept *cacheRecord, now time.Time) bool {
+	k, most := &kept.record.Key, c.most
 	if k.Unused != 0 {
-		most = hotFor
+		most = usedFor
 	}
-	return now.Sub(l.begun)-kept.read < most && l.keeper.Holds(kept.stamp, k.ID, k.Principal, k.Tenant)
+	return now.Sub(c.begun)-kept.read < most && c.marks.Holds(kept.stamp, k.ID, k.Principal, k.Tenant)
 }
 
 // lastUseLen is the length of what stands in front of a packed row: when the key was last
