@@ -41,7 +41,7 @@ func (c *accountCreate) Run(e *env, cl *client.Client) error {
 }
 
 type accountList struct {
-	Kind  string `help:"Only these: account or service." enum:"account,service," default:""`
+	Kind  string `help:"Only these: account or service." enum:"account,service," default:"" placeholder:"KIND"`
 	Owner string `help:"Only service accounts of this account: e-mail address or uid."`
 	State string `help:"Only accounts in this state."`
 	Role  string `help:"Only accounts with this role."`
@@ -115,7 +115,7 @@ func (c *serviceAccountCreate) Run(e *env, cl *client.Client) error {
 		return err
 	}
 	a, err := cl.CreateServiceAccount(e.ctx, api.NewServiceAccount{Name: c.Name, Owner: c.Owner, Role: c.Role, Limit: limits})
-	return e.accounts([]api.Account{a}, err)
+	return e.accounts([]api.Account{a}, ofOwner(err))
 }
 
 type serviceAccountList struct {

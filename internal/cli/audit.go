@@ -33,7 +33,7 @@ type auditCommand struct {
 type eventFilter struct {
 	Subject string   `help:"Events about this record." placeholder:"ID"`
 	Verb    []string `help:"Events of this verb, such as key.create. May be repeated: any of them." placeholder:"VERB"`
-	Outcome string   `help:"Events that ended so: succeeded, failed or denied." enum:"succeeded,failed,denied," default:""`
+	Outcome string   `help:"Events that ended so: succeeded, failed or denied." enum:"succeeded,failed,denied," default:"" placeholder:"OUTCOME"`
 	Actor   string   `help:"Events that this account or key caused." placeholder:"ID"`
 	From    string   `help:"Events since: a duration back from now, or a time." placeholder:"WHEN"`
 	To      string   `help:"Events before." placeholder:"WHEN"`

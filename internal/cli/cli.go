@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -98,6 +99,9 @@ func Main(args []string, s Streams, environ []string, version string) int {
 		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
 		return exitFailed
 	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	k, err := parser.Parse(args)
 	if exited >= 0 {
 		return exited // --help
@@ -123,7 +127,7 @@ func misuse(err error) string {
 	if strings.HasPrefix(text, "unexpected argument ") && !strings.Contains(text, "did you mean") {
 		return "unexpected argument (see --help; a credential is read from standard input)"
 	}
-	return text
+	return strings.Replace(text, `,"" but got`, " but got", 1) // no word is the flag's absence
 }
 
 // code prints what went wrong and turns it into an exit code.

@@ -49,7 +49,7 @@ type namedPart struct {
 
 func nodeState(n *api.Node) string {
 	if n.Silent > 0 {
-		return "silent for " + (time.Duration(n.Silent) * time.Millisecond).Round(100*time.Millisecond).String()
+		return "silent for " + spanText((time.Duration(n.Silent) * time.Millisecond).Round(100*time.Millisecond))
 	}
 	return "ok"
 }
@@ -71,7 +71,7 @@ func nodeRow(me string) func(n *api.Node) []string {
 		if id == me {
 			id += " *"
 		}
-		return []string{id, n.Name, n.Version, (time.Duration(n.Lease) * time.Millisecond).String(), moment(&n.Started), nodeState(n)}
+		return []string{id, n.Name, n.Version, spanText(time.Duration(n.Lease) * time.Millisecond), moment(&n.Started), nodeState(n)}
 	}
 }
 

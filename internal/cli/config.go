@@ -4,6 +4,8 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/seed14544106/gatehouse/internal/config"
@@ -22,11 +24,15 @@ func (*configExample) Run(e *env) error {
 }
 
 type configCheck struct {
-	File string `arg:"" optional:"" help:"Configuration file."`
+	File   string `arg:"" optional:"" help:"Configuration file (TOML). Without it: that of serve."`
+	Config string `help:"Configuration file, as serve takes it." placeholder:"FILE" env:"GATEHOUSE_CONFIG"`
 }
 
 func (c *configCheck) Run(e *env) error {
-	if _, err := config.Load(c.File, e.environ, nil); err != nil {
+	if c.File != "" && c.Config != "" && c.Config != e.variable("GATEHOUSE_CONFIG") {
+		return usageError{errors.New("one configuration file is checked: FILE or --config")}
+	}
+	if _, err := load(e, cmp.Or(c.File, c.Config), nil); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(e.Out, "The configuration is sound.")

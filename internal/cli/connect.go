@@ -51,7 +51,7 @@ func (e *env) connect(profile, tenant string) (*client.Client, error) {
 	}
 	c, err := client.New(client.Options{Server: where.server, Token: where.token})
 	if err != nil {
-		return nil, usageError{fmt.Errorf("server: %w", err)}
+		return nil, usageError{err}
 	}
 	return c, nil
 }

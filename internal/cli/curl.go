@@ -31,8 +31,11 @@ type requestFlags struct {
 	URL       string   `arg:"" help:"Where the request goes."`
 }
 
-// request is the request, unsigned, and what signs it for its origin.
-func (f *requestFlags) request(ctx context.Context, e *env) (*http.Request, *sign.Transport, error) {
+// request is the request, unsigned, and what signs it for its origin and sends it.
+func (f *requestFlags) request(ctx context.Context, e *env, o sign.Options) (*http.Request, *sign.Transport, error) {
+	if e.data != e.variable("GATEHOUSE_DATA") {
+		return nil, nil, usageError{errors.New("--data is the directory of a server's data, which no request needs; the body is --body (-d)")}
+	}
 	u, err := url.Parse(f.URL)
 	if err != nil || u.Host == "" || u.User != nil {
 		// It may hold a password, and is not repeated.
@@ -53,7 +56,7 @@ func (f *requestFlags) request(ctx context.Context, e *env) (*http.Request, *sig
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := sign.New(u.Scheme+"://"+u.Host, s, sign.Options{PlainHTTP: f.PlainHTTP})
+	t, err := sign.New(u.Scheme+"://"+u.Host, s, o)
 	switch {
 	case errors.Is(err, sign.ErrPlainHTTP):
 		return nil, nil, usageError{fmt.Errorf("%w; --plain-http allows it", err)}
@@ -121,7 +124,7 @@ type signCommand struct{ requestFlags }
 
 // Run prints the header of the signed request, in the form that curl -H @- takes.
 func (c *signCommand) Run(e *env) error {
-	req, t, err := c.request(e.ctx, e)
+	req, t, err := c.request(e.ctx, e, sign.Options{PlainHTTP: c.PlainHTTP})
 	if err != nil {
 		return err
 	}
@@ -159,8 +162,9 @@ func rawTarget(text string) string {
 
 type curlCommand struct {
 	requestFlags
-	Include bool    `short:"i" help:"Print status line and header of the answer too."`
-	MaxTime float64 `help:"How long it may take in all." placeholder:"SECONDS" default:"60"`
+	Include bool     `short:"i" help:"Print status line and header of the answer too."`
+	Resolve []string `sep:"none" help:"Connect to ADDR in place of what HOST:PORT resolves to, to try a server under another's name. May be repeated." placeholder:"HOST:PORT:ADDR"`
+	MaxTime float64  `help:"How long it may take in all. Default: ${default}." placeholder:"SECONDS" default:"60"`
 }
 
 // Run signs the request, sends it and prints the answer. It follows no redirect.
@@ -170,7 +174,11 @@ func (c *curlCommand) Run(e *env) error {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, time.Duration(c.MaxTime*float64(time.Second)))
 	defer cancel()
-	req, t, err := c.request(ctx, e)
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	req, t, err := c.request(ctx, e, o)
 	if err != nil {
 		return err
 	}

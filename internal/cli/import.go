@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,12 +28,12 @@ type importCommand struct {
 type importing struct {
 	DryRun         bool   `help:"Only report what would be imported."`
 	ExistingOwners bool   `help:"Let keys go to ordinary accounts that are here already and have the owner's e-mail address."`
-	Source         string `help:"Name of the system the keys come from, to tell its owners from those of another (default: shield, prefixed)."`
+	Source         string `help:"Name of the system the keys come from, to tell its owners from those of another (default: shield, prefixed)." placeholder:"NAME"`
 }
 
 type importShield struct {
 	importing
-	SQLite        string        `name:"sqlite" help:"Database file of SQLite." placeholder:"FILE" xor:"source" required:""`
+	SQLite        string        `name:"sqlite" help:"Database file of SQLite. The database is one of --sqlite, --mysql and --postgres." placeholder:"FILE" xor:"source" required:""`
 	MySQL         string        `name:"mysql" help:"Database of MySQL or MariaDB: mysql://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_MYSQL" xor:"source" required:""`
 	Postgres      string        `name:"postgres" help:"Database of PostgreSQL: postgres://user:password@host/database." placeholder:"DSN" env:"GATEHOUSE_IMPORT_POSTGRES" xor:"source" required:""`
 	OwnerDomain   string        `help:"Domain of the made-up e-mail addresses of owners who have none." default:"import.invalid"`
@@ -164,15 +163,6 @@ type imports struct {
 	same    int
 	owners  map[string]bool // that accounts were made for
 	there   map[string]bool // that had an account, made by no import
-
-}
-
-// refusal is a row that was not imported.
-type refusal struct {
-	Source  string `json:"source"`
-	KeyID   string `json:"kid"`
-	Owner   string `json:"owner"`
-	Problem string `json:"problem"`
 }
 
 // importBatch is how many keys are written in one transaction.
@@ -195,15 +185,6 @@ func (c *importing) run(e *env, cl *client.Client, scheme string, s source, fini
 	return i.stop(i.send())
 }
 
-// stop ends the bar and reports. err ended the import; nil: it came to its end.
-func (i *imports) stop(err error) error {
-	i.progress.end()
-	if err != nil {
-		err = fmt.Errorf("%w\nWhat was imported stays; run it again for the rest", err)
-	}
-	return errors.Join(err, i.report())
-}
-
 func (i *imports) add(row intake.Row) error {
 	i.progress.step()
 	if row.Problem != "" {
@@ -215,10 +196,6 @@ func (i *imports) add(row intake.Row) error {
 		return nil
 	}
 	return i.send()
-}
-
-func (i *imports) refuse(row *intake.Row, problem string) {
-	i.refused = append(i.refused, refusal{Source: row.Source, KeyID: row.KeyID, Owner: cmp.Or(row.Owner.Email, row.Owner.ExternalID), Problem: problem})
 }
 
 // send writes the batch. The server writes all of it or nothing: rows that it refuses are
@@ -293,29 +270,4 @@ func stamp(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// report prints the rows that were not imported, and the sums. It fails where a row was
-// not imported.
-func (i *imports) report() error {
-	if len(i.refused) > 0 {
-		err := print(i.e, i.refused, []string{"SOURCE", "KID", "OWNER", "PROBLEM"}, func(r *refusal) []string {
-			return []string{r.Source, r.KeyID, r.Owner, r.Problem}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	done := "imported"
-	if i.DryRun {
-		done = "to import"
-	}
-	if len(i.there) > 0 {
-		_, _ = fmt.Fprintf(i.e.Err, "owners who had an account here: %s\n", printable(strings.Join(slices.Sorted(maps.Keys(i.there)), " ")))
-	}
-	_, _ = fmt.Fprintf(i.e.Err, "%s: %d keys and %d new owners; imported before: %d; refused: %d\n", done, i.news, len(i.owners), i.same, len(i.refused))
-	if len(i.refused) > 0 {
-		return fmt.Errorf("%d keys cannot be imported", len(i.refused))
-	}
-	return nil
 }

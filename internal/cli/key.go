@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/seed14544106/gatehouse/api"
@@ -43,7 +44,7 @@ type keyBounds struct {
 	NotBefore  string   `help:"When the key begins to work: a duration from now, or a time. Default: at once." placeholder:"WHEN"`
 	Expires    string   `help:"When the key ends: a duration such as 90d, 8w or 12h, or a time such as 2027-01-31T00:00:00Z. Default: never." placeholder:"WHEN"`
 	Unused     string   `help:"How long the key may lie unused before it ends: a duration such as 365d or 8760h, 1h at least. Default: for ever; for a new key of shield alone what the server's shield.unused_lifetime says." placeholder:"SPAN"`
-	Replay     string   `help:"strict (default): a nonce counts once; window: it may repeat." enum:"strict,window," default:""`
+	Replay     string   `help:"strict (default): a nonce counts once; window: it may repeat." enum:"strict,window," default:"" placeholder:"HOW"`
 	Meta       []string `sep:"none" help:"A note about the key. May be repeated." placeholder:"NAME=VALUE"`
 }
 
@@ -101,11 +102,19 @@ func (c *keyCreate) Run(e *env, cl *client.Client) error {
 			if len(made) > 0 {
 				err = errors.Join(print(e, made, createdColumns, createdRow), err)
 			}
-			return err
+			return ofOwner(err)
 		}
 		made = append(made, k)
 	}
 	return print(e, made, createdColumns, createdRow)
+}
+
+// ofOwner says what was not found, where something is made: it needs no other record.
+func ofOwner(err error) error {
+	if p, ok := errors.AsType[*client.Error](err); ok && p.Status == http.StatusNotFound && p.Field == "" {
+		return fmt.Errorf("owner: %w", err)
+	}
+	return err
 }
 
 var createdColumns = append([]string{"KID", "SECRET", "TOKEN"}, keyColumns[1:]...)

@@ -87,8 +87,7 @@ func limitText(l *api.Limit) string {
 	if l.Refill != "" {
 		return text + l.Refill
 	}
-	d := time.Duration(l.Period) * time.Millisecond
-	if text += d.String(); l.Burst != 0 {
+	if text += spanText(time.Duration(l.Period) * time.Millisecond); l.Burst != 0 {
 		text += "+" + strconv.FormatInt(l.Burst, 10)
 	}
 	return text

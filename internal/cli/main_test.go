@@ -80,6 +80,7 @@ func TestExitCodesWithoutAServer(t *testing.T) {
 		{"config check", exitDone, "The configuration is sound.", ""},
 		{"config check " + nowhere, exitFailed, "", "read configuration"},
 		{"", exitUsage, "", "gatehouse: expected one of"},
+		{"usage --grain week", exitUsage, "", `must be one of "minute","hour","day" but got "week"`},
 		{"nonsense", exitUsage, "", "gatehouse: unexpected argument (see --help"},
 		{"key verify gh_hunter2_hunter2", exitUsage, "", "a credential is read from standard input"},
 		{"kee list", exitUsage, "", `did you mean "key"?`},

@@ -127,7 +127,7 @@ func ends(k *api.Key) *time.Time {
 func keyRow(k *api.Key) []string {
 	return []string{
 		k.ID, k.Name, k.Owner, strings.Join(k.Schemes, ","), strings.Join(k.Scopes, ","), k.State, moment(&k.Created), moment(ends(k)),
-		moment(k.LastUsed), spanText(k.Unused),
+		moment(k.LastUsed), unusedText(k.Unused),
 	}
 }
 
@@ -163,9 +163,13 @@ func collect[T any](records iter.Seq2[T, error]) ([]T, error) {
 	return all, nil
 }
 
+// moment is a time in a cell; the zero value is none that anybody knows.
 func moment(t *time.Time) string {
 	if t == nil {
 		return "never"
+	}
+	if t.IsZero() {
+		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
 }

@@ -96,7 +96,7 @@ network      2001:db8::/32
 method       GET
 path         /a,b/
 path         /c` + "\ufffd" + `
-limit        calls=100/1m0s+20
+limit        calls=100/1m+20
 quota        plan=5/day
 signed-only  yes
 replay       window

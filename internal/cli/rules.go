@@ -4,11 +4,9 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"io"
 	"strconv"
 	"strings"
 
@@ -23,7 +21,7 @@ import (
 )
 
 type rulesCommand struct {
-	Show    rulesShow    `cmd:"" help:"Show the route rules."`
+	Show    rulesShow    `cmd:"" help:"Show the route rules, as the TOML file that rules set and rules check take."`
 	Set     rulesSet     `cmd:"" help:"Replace the route rules by those of a file."`
 	Check   rulesCheck   `cmd:"" help:"Check a file of route rules, without a server."`
 	Explain rulesExplain `cmd:"" help:"Say which rule is for a request, and why others are not. Exit code 3: nobody may make it."`
@@ -53,10 +51,7 @@ func (c *rulesSet) Run(e *env, cl *client.Client) error {
 	return e.rules(r, err)
 }
 
-// rule is a row of the rules' table.
-type rule struct{ pattern, demands string }
-
-// rules prints rules, as a table by pattern.
+// rules prints rules, as the text of a file of them where no other form is asked for.
 func (e *env) rules(r api.Rules, err error) error {
 	if err != nil {
 		return err
@@ -64,16 +59,10 @@ func (e *env) rules(r api.Rules, err error) error {
 	if e.format != "table" {
 		return e.plain(r)
 	}
-	var rows []rule
-	for _, pattern := range slices.Sorted(maps.Keys(r.Rules)) {
-		demands, ok := r.Rules[pattern].(string)
-		if !ok {
-			text, _ := json.Marshal(r.Rules[pattern]) // it came as JSON
-			demands = string(text)
-		}
-		rows = append(rows, rule{pattern, demands})
+	if _, err := io.WriteString(e.Out, rulesText(&r)); err != nil {
+		return fmt.Errorf("write output: %w", err)
 	}
-	return table(e, rows, []string{"PATTERN", "DEMANDS"}, func(r *rule) []string { return []string{r.pattern, r.demands} })
+	return nil
 }
 
 type rulesCheck struct {
@@ -158,14 +147,39 @@ func (c *rulesExplain) explain(e *env, q api.Explain, connect func() (*client.Cl
 		if err != nil {
 			return api.Explained{}, err
 		}
-		return rules.Explain(q.Method, q.Authority, q.Target)
+		x, err := rules.Explain(q.Method, q.Authority, q.Target)
+		x.Others = append(x.Others, near(rules, q, &x)...)
+		return x, err
 	}
 	cl, err := connect()
 	if err != nil {
 		return api.Explained{}, err
 	}
-	return cl.ExplainRule(e.ctx, q)
+	x, err := cl.ExplainRule(e.ctx, q)
+	if err != nil {
+		return x, err
+	}
+	e.hint(cl, q, &x)
+	return x, nil
 }
+
+// hint adds what the server's explanation does not tell, which stands without it: what
+// nearly is the path of a rule, and what holds as long as there are none.
+func (e *env) hint(cl *client.Client, q api.Explain, x *api.Explained) {
+	r, err := cl.Rules(e.ctx)
+	if err != nil {
+		return
+	}
+	if r.Version == 0 {
+		_, _ = fmt.Fprintln(e.Err, "no rules are stored yet: until then gates let any valid key pass")
+	}
+	if rules, err := gate.ParseRules(r.Rules); err == nil {
+		x.Others = append(x.Others, near(rules, q, x)...)
+	}
+}
+
+// rule is a row of what was explained.
+type rule struct{ pattern, demands string }
 
 // explained prints which rule is for a request: that one first, the others below.
 func (e *env) explained(x *api.Explained) error {
@@ -189,7 +203,7 @@ func demands(x *api.Explained) string {
 	case "no_rule":
 		return "no_rule: nobody passes"
 	case "ambiguous_path":
-		return "ambiguous_path: the path can be read in two ways, so nobody passes"
+		return "ambiguous_path: the path or the host can be read in two ways, or the method is not in upper case: nobody passes"
 	}
 	words := []string{"a key"}
 	for _, list := range []struct {

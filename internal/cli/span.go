@@ -85,14 +85,26 @@ func parseUnused(text string) (int64, error) {
 	return int64(d / time.Second), nil
 }
 
-// spanText is a duration in seconds as parseSpan reads it; empty for none.
-func spanText(seconds int64) string {
-	d := time.Duration(seconds) * time.Second
-	switch {
-	case d == 0:
-		return ""
-	case d%day == 0:
+// spanText is a duration as parseSpan reads it, in days where it is whole ones, and else
+// without the units at its end of which there are none.
+func spanText(d time.Duration) string {
+	if d != 0 && d%day == 0 {
 		return strconv.FormatInt(int64(d/day), 10) + "d"
 	}
-	return d.String()
+	text := d.String()
+	if minutes, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = minutes + "m"
+	}
+	if hours, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = hours + "h"
+	}
+	return text
+}
+
+// unusedText is how long a key may lie unused, in seconds; empty: for ever.
+func unusedText(seconds int64) string {
+	if seconds == 0 {
+		return ""
+	}
+	return spanText(time.Duration(seconds) * time.Second)
 }

@@ -51,7 +51,7 @@ type tenantUpdate struct {
 	limitFlags
 	Name    string   `arg:"" help:"Name."`
 	Text    *string  `help:"What it is, for people."`
-	State   string   `help:"active, or disabled: none of its keys works." enum:"active,disabled," default:""`
+	State   string   `help:"active, or disabled: none of its keys works." enum:"active,disabled," default:"" placeholder:"STATE"`
 	Clear   []string `help:"What to take away: limits." enum:"limits"`
 	Version int64    `name:"if-version" help:"Change the tenant only while it has this version." placeholder:"N"`
 }

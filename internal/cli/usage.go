@@ -5,6 +5,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,7 +18,7 @@ import (
 
 // series says which part of a series is wanted.
 type series struct {
-	Grain string `help:"Length of a span: minute, hour or day. Default: the server's." enum:"minute,hour,day," default:""`
+	Grain string `help:"Length of a span: minute, hour or day. Default: the server's." enum:"minute,hour,day," default:"" placeholder:"GRAIN"`
 	From  string `help:"Where it begins: a duration back from now, or a time. Default: the server's." placeholder:"WHEN"`
 	To    string `help:"Where it ends, exclusive. Default: now." placeholder:"WHEN"`
 }
@@ -121,6 +122,9 @@ type signingKeyRotate struct{}
 
 func (c *signingKeyRotate) Run(e *env, cl *client.Client) error {
 	k, err := cl.RotateSigningKeys(e.ctx)
+	if p, ok := errors.AsType[*client.Error](err); ok && p.Code == "conflict" && p.Detail == "" {
+		err = fmt.Errorf("%w\nThe next signing keys are published already, or the configuration brings the key: see signing-key list", err)
+	}
 	return e.signingKeys(k, err)
 }
 
