@@ -29,6 +29,7 @@ const (
 	VerbRecoveryUse     = "recovery.use"  // one recovery code is spent
 	VerbRecoveryRenew   = "recovery.renew"
 	VerbPasswordChange  = "password.change"
+	VerbPasswordConfirm = "password.confirm" // refused ones only
 	VerbPasswordRequest = "password.request"
 	VerbPasswordReset   = "password.reset"
 	VerbPasswordRehash  = "password.rehash" // same password, new cost
@@ -62,6 +63,10 @@ type Config struct {
 	UIDPrefix string        // of people's uids, 2 to 6 letters, used in upper case; default "ID"
 	Idle      time.Duration // a session dies when unused for so long; default 30 minutes
 	Absolute  time.Duration // and so long after it began in any case; default 12 hours
+
+	// NoRegistration: nobody can register, operators make the accounts. The first
+	// administrator is set up all the same.
+	NoRegistration bool
 
 	// Activation holds the private labels, by key, that an account needs to be active;
 	// nil: {"email": "verified"}. Empty: accounts are active from the start.

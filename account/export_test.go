@@ -12,9 +12,14 @@ func Occupy(h *Hasher) (release func()) {
 	for range cap(h.slots) {
 		h.slots <- struct{}{}
 	}
-	h.waiting.Add(h.queue)
+	busy := func(n int) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.queued += n
+	}
+	busy(h.queue)
 	return func() {
-		h.waiting.Add(-h.queue)
+		busy(-h.queue)
 		for range cap(h.slots) {
 			<-h.slots
 		}

@@ -107,6 +107,13 @@ func (f *faulty) DeleteSession(ctx context.Context, hash []byte, e *gatehouse.Ev
 	return f.SessionStore.DeleteSession(ctx, hash, e)
 }
 
+func (f *faulty) ListSessions(ctx context.Context, tenant, id string) (s []account.Session, err error) {
+	if err = f.fault(); err == nil {
+		s, err = f.SessionStore.ListSessions(ctx, tenant, id)
+	}
+	return s, err
+}
+
 func (f *faulty) InsertTicket(ctx context.Context, t *account.Ticket, only bool) error {
 	if err := f.fault(); err != nil {
 		return err

@@ -211,13 +211,17 @@ func (d *Directory) proveCode(ctx context.Context, actor gatehouse.Actor, verb s
 	if code == "" {
 		return "", ErrCodeMissing
 	}
-	try, err := d.reserveCode(ctx, a.ID)
+	factor = factorTOTP
+	letters, recovery := NormalizeRecoveryCode(code)
+	if recovery {
+		factor = factorRecovery
+	}
+	try, err := d.reserveCode(ctx, actor.Address, a.ID, factor)
 	if err != nil {
 		return "", err
 	}
-	factor = factorTOTP
-	if letters, ok := NormalizeRecoveryCode(code); ok {
-		factor, err = factorRecovery, d.spendRecovery(ctx, actor, a, letters)
+	if recovery {
+		err = d.spendRecovery(ctx, actor, a, letters)
 	} else {
 		err = d.spendStep(ctx, a, code)
 	}

@@ -7,13 +7,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
-	"strconv"
-	"strings"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 
@@ -26,8 +24,8 @@ const MaxPasswordBytes = 1024
 // Errors of [Hasher], compared with errors.Is. None of them is an answer about a
 // password, and none holds a password or a stored hash.
 var (
-	// ErrBusy: more callers wait for a hash run than the queue allows. Nothing is
-	// known about the password; the caller may try again. It wraps
+	// ErrBusy: more callers wait for a hash run than the queue allows, in all or from the
+	// caller's network. Nothing is known about the password; the caller may try again. It wraps
 	// [gatehouse.ErrUnavailable].
 	ErrBusy = fmt.Errorf("too many callers wait for password hashing: %w", gatehouse.ErrUnavailable)
 	// ErrPasswordTooLong: the password has more than [MaxPasswordBytes] bytes. It
@@ -58,7 +56,7 @@ type HasherConfig struct {
 	Time        uint32 // passes over the memory; default 2, at most 16
 	Parallelism uint8  // lanes of one run; default 1, at most 16
 	Concurrency int    // runs at once; default GOMAXPROCS
-	Queue       int    // callers that may wait for a run; default 32
+	Queue       int    // callers that may wait for a run; default 32. A quarter of them, at least one, from one network
 }
 
 // Validate reports the first field that [NewHasher] refuses, in words. Memory must
@@ -104,13 +102,20 @@ func (c HasherConfig) params() argonParams {
 // many runs take memory at once and how many callers wait for one. Make it with
 // [NewHasher]; the zero value panics. It is safe for concurrent use.
 //
+// Its methods take the address that asks: nobody can fill the queue from one network, which is
+// an IPv4 address or an IPv6 /64. Callers whose address is not known are a network, too.
+//
 // A password is the bytes it is given as: no Unicode normalisation, no trimming.
 type Hasher struct {
-	params  argonParams
-	decoy   argonHash
-	slots   chan struct{} // one element for each run under way
-	queue   int64
-	waiting atomic.Int64
+	params argonParams
+	decoy  argonHash
+	slots  chan struct{} // one element for each run under way
+	queue  int           // callers that may wait
+	share  int           // of them from one network
+
+	mu      sync.Mutex
+	queued  int            // callers that wait
+	waiting map[string]int // the same by network; nobody: no entry
 }
 
 // NewHasher returns a Hasher. It panics when config does not pass
@@ -123,7 +128,7 @@ func NewHasher(config HasherConfig) *Hasher {
 	h := &Hasher{
 		params: config.params(),
 		slots:  make(chan struct{}, config.Concurrency),
-		queue:  int64(config.Queue),
+		queue:  config.Queue, share: max(1, config.Queue/4), waiting: map[string]int{},
 	}
 	// A random tag is the tag of no password that anyone can find.
 	h.decoy.argonParams = h.params
@@ -137,10 +142,10 @@ func NewHasher(config HasherConfig) *Hasher {
 //
 // Errors: [ErrPasswordTooLong], [ErrBusy], or ctx's error when it ends while the
 // caller waits for a run. A run that began is not interrupted.
-func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err error) {
+func (h *Hasher) Hash(ctx context.Context, from netip.Addr, password string) (phc string, err error) {
 	fresh := argonHash{argonParams: h.params}
 	_, _ = rand.Read(fresh.salt[:])
-	if fresh.tag, err = h.derive(ctx, fresh, password); err != nil {
+	if fresh.tag, err = h.derive(ctx, from, fresh, password); err != nil {
 		return "", err
 	}
 	return fresh.String(), nil
@@ -153,25 +158,25 @@ func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err err
 // Errors, with ok and rehash false: [ErrPasswordTooLong], [ErrHashFormat],
 // [ErrBusy], or ctx's error when it ends while the caller waits for a run. None of
 // them says that the password is wrong.
-func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, rehash bool, err error) {
+func (h *Hasher) Verify(ctx context.Context, from netip.Addr, phc, password string) (ok, rehash bool, err error) {
 	stored, err := parsePHC(phc)
 	if err != nil {
 		return false, false, err
 	}
-	ok, err = h.matches(ctx, stored, password)
+	ok, err = h.matches(ctx, from, stored, password)
 	return ok, ok && stored.argonParams != h.params, err
 }
 
 // VerifyNone does the work of [Hasher.Verify] with the current parameters against
 // a hash that no password has. Call it where there is no account, so that the time
 // does not tell. It fails as Verify does, except for [ErrHashFormat].
-func (h *Hasher) VerifyNone(ctx context.Context, password string) error {
-	_, err := h.matches(ctx, h.decoy, password)
+func (h *Hasher) VerifyNone(ctx context.Context, from netip.Addr, password string) error {
+	_, err := h.matches(ctx, from, h.decoy, password)
 	return err
 }
 
-func (h *Hasher) matches(ctx context.Context, stored argonHash, password string) (bool, error) {
-	tag, err := h.derive(ctx, stored, password)
+func (h *Hasher) matches(ctx context.Context, from netip.Addr, stored argonHash, password string) (bool, error) {
+	tag, err := h.derive(ctx, from, stored, password)
 	if err != nil {
 		return false, err
 	}
@@ -179,11 +184,11 @@ func (h *Hasher) matches(ctx context.Context, stored argonHash, password string)
 }
 
 // derive runs Argon2id over password with the salt and parameters of a.
-func (h *Hasher) derive(ctx context.Context, a argonHash, password string) (tag [tagBytes]byte, err error) {
+func (h *Hasher) derive(ctx context.Context, from netip.Addr, a argonHash, password string) (tag [tagBytes]byte, err error) {
 	if len(password) > MaxPasswordBytes {
 		return tag, ErrPasswordTooLong
 	}
-	if err := h.acquire(ctx); err != nil {
+	if err := h.acquire(ctx, network(from)); err != nil {
 		return tag, err
 	}
 	defer func() { <-h.slots }()
@@ -191,8 +196,9 @@ func (h *Hasher) derive(ctx context.Context, a argonHash, password string) (tag 
 	return tag, nil
 }
 
-// acquire takes a slot, waiting in the order of arrival for at most as long as ctx.
-func (h *Hasher) acquire(ctx context.Context) error {
+// acquire takes a slot for a caller from the network, waiting in the order of arrival for
+// at most as long as ctx.
+func (h *Hasher) acquire(ctx context.Context, where string) error {
 	// select takes any ready case: a caller who has gone must not get a run.
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("wait for password hashing: %w", err)
@@ -202,10 +208,10 @@ func (h *Hasher) acquire(ctx context.Context) error {
 		return nil
 	default:
 	}
-	defer h.waiting.Add(-1)
-	if h.waiting.Add(1) > h.queue {
+	if !h.join(where) {
 		return ErrBusy
 	}
+	defer h.leave(where)
 	select {
 	case h.slots <- struct{}{}:
 		return nil
@@ -214,96 +220,24 @@ func (h *Hasher) acquire(ctx context.Context) error {
 	}
 }
 
-// argonParams is the cost of one run.
-type argonParams struct {
-	memoryKiB uint32
-	time      uint32
-	lanes     uint8
-}
-
-func (p argonParams) check() error {
-	switch {
-	case p.time < 1 || p.time > maxTime:
-		return fmt.Errorf("time is not within 1 and %d passes", maxTime)
-	case p.lanes < 1 || p.lanes > maxParallelism:
-		return fmt.Errorf("parallelism is not within 1 and %d lanes", maxParallelism)
-	case p.memoryKiB < 8*uint32(p.lanes) || p.memoryKiB > maxMemoryKiB:
-		return fmt.Errorf("memory is not within 8 KiB a lane and %d KiB", maxMemoryKiB)
-	}
-	return nil
-}
-
-// argonHash is a stored hash, read. Its sizes are fixed: 16 and 32 bytes are what
-// this package, PHP and the reference command line write.
-type argonHash struct {
-	argonParams
-	salt [saltBytes]byte
-	tag  [tagBytes]byte
-}
-
-// phcPrefix names the only variant and version: Argon2id, version 1.3 (0x13).
-const phcPrefix = "$argon2id$v=19$"
-
-// phcBase64 is B64 of the PHC string format: no padding, no stray bits at the end.
-var phcBase64 = base64.RawStdEncoding.Strict()
-
-// String returns the PHC text, the one spelling that parsePHC accepts.
-func (a argonHash) String() string {
-	return fmt.Sprintf("%sm=%d,t=%d,p=%d$%s$%s", phcPrefix, a.memoryKiB, a.time, a.lanes,
-		phcBase64.EncodeToString(a.salt[:]), phcBase64.EncodeToString(a.tag[:]))
-}
-
-// parsePHC reads a PHC text strictly: the parameters in their order and without
-// leading zeros, within the caps, salt and tag of the fixed sizes. The error is
-// [ErrHashFormat] with what is wrong, never with what was read.
-func parsePHC(phc string) (argonHash, error) {
-	var a argonHash
-	if len(phc) > maxPHCBytes {
-		return a, badHash("it is too long")
-	}
-	rest, found := strings.CutPrefix(phc, phcPrefix)
-	fields := strings.Split(rest, "$")
-	if !found || len(fields) != 3 {
-		return a, badHash("it is not $argon2id$v=19$parameters$salt$tag")
-	}
-	costs := strings.Split(fields[0], ",")
-	if len(costs) != 3 {
-		return a, badHash("the parameters are not m, t and p")
-	}
-	memory, okM := phcNumber(costs[0], "m=", 32)
-	passes, okT := phcNumber(costs[1], "t=", 32)
-	lanes, okP := phcNumber(costs[2], "p=", 8)
-	if !okM || !okT || !okP {
-		return a, badHash("the parameters are not m, t and p")
-	}
-	a.argonParams = argonParams{memoryKiB: uint32(memory), time: uint32(passes), lanes: uint8(lanes)}
-	if err := a.check(); err != nil {
-		return argonHash{}, badHash(err.Error())
-	}
-	if !phcBytes(a.salt[:], fields[1]) {
-		return argonHash{}, badHash("the salt is not 16 bytes of base64")
-	}
-	if !phcBytes(a.tag[:], fields[2]) {
-		return argonHash{}, badHash("the tag is not 32 bytes of base64")
-	}
-	return a, nil
-}
-
-// phcNumber reads name and a decimal number that is written the one way.
-func phcNumber(s, name string, bits int) (uint64, bool) {
-	digits, found := strings.CutPrefix(s, name)
-	n, err := strconv.ParseUint(digits, 10, bits)
-	return n, found && err == nil && strconv.FormatUint(n, 10) == digits
-}
-
-// phcBytes fills dst from s, which must hold exactly that many bytes.
-func phcBytes(dst []byte, s string) bool {
-	// The decoder skips line breaks, so the length of s must be right as well.
-	if len(s) != phcBase64.EncodedLen(len(dst)) {
+// join takes a place in the queue, if there is one for the network.
+func (h *Hasher) join(where string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.queued == h.queue || h.waiting[where] == h.share {
 		return false
 	}
-	b, err := phcBase64.DecodeString(s)
-	return err == nil && copy(dst, b) == len(dst)
+	h.queued++
+	h.waiting[where]++
+	return true
 }
 
-func badHash(problem string) error { return fmt.Errorf("%w: %s", ErrHashFormat, problem) }
+// leave gives the place back.
+func (h *Hasher) leave(where string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.queued--
+	if h.waiting[where]--; h.waiting[where] == 0 {
+		delete(h.waiting, where)
+	}
+}

@@ -6,11 +6,15 @@ package account
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
 )
+
+// home is where the callers of these tests are.
+var home = netip.MustParseAddr("192.0.2.10")
 
 // quick costs next to nothing; what is tested with it does not depend on the cost.
 var quick = HasherConfig{MemoryKiB: 64, Time: 1}
@@ -26,14 +30,14 @@ func TestVerifyVectors(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(HasherConfig{})
 	for i, v := range phcVectors {
-		ok, rehash, err := h.Verify(t.Context(), v.phc, v.password)
+		ok, rehash, err := h.Verify(t.Context(), home, v.phc, v.password)
 		if !ok || err != nil {
 			t.Errorf("vector %d: ok %v, error %v", i, ok, err)
 		}
 		if current := i == 0; rehash == current {
 			t.Errorf("vector %d: rehash %v", i, rehash)
 		}
-		ok, rehash, err = h.Verify(t.Context(), v.phc, v.password+"x")
+		ok, rehash, err = h.Verify(t.Context(), home, v.phc, v.password+"x")
 		if ok || rehash || err != nil {
 			t.Errorf("vector %d, wrong password: ok %v, rehash %v, error %v", i, ok, rehash, err)
 		}
@@ -43,21 +47,21 @@ func TestVerifyVectors(t *testing.T) {
 func TestHash(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(HasherConfig{})
-	first, err := h.Hash(t.Context(), "Tecohvi0")
+	first, err := h.Hash(t.Context(), home, "Tecohvi0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(first, "$argon2id$v=19$m=19456,t=2,p=1$") {
 		t.Errorf("the defaults give %q", first)
 	}
-	if cap(h.slots) != runtime.GOMAXPROCS(0) || h.queue != 32 {
-		t.Errorf("the defaults allow %d runs and %d waiting", cap(h.slots), h.queue)
+	if cap(h.slots) != runtime.GOMAXPROCS(0) || h.queue != 32 || h.share != 8 {
+		t.Errorf("the defaults allow %d runs and %d waiting, %d from a network", cap(h.slots), h.queue, h.share)
 	}
-	second, err := h.Hash(t.Context(), "Tecohvi0")
+	second, err := h.Hash(t.Context(), home, "Tecohvi0")
 	if err != nil || first == second {
 		t.Errorf("two hashes share a salt (error %v)", err)
 	}
-	ok, rehash, err := h.Verify(t.Context(), second, "Tecohvi0")
+	ok, rehash, err := h.Verify(t.Context(), home, second, "Tecohvi0")
 	if !ok || rehash || err != nil {
 		t.Errorf("ok %v, rehash %v, error %v", ok, rehash, err)
 	}
@@ -65,14 +69,14 @@ func TestHash(t *testing.T) {
 
 func TestRehash(t *testing.T) {
 	t.Parallel()
-	phc, err := NewHasher(quick).Hash(t.Context(), "secret")
+	phc, err := NewHasher(quick).Hash(t.Context(), home, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []HasherConfig{
 		{MemoryKiB: 128, Time: 1}, {MemoryKiB: 64, Time: 2}, {MemoryKiB: 64, Time: 1, Parallelism: 2},
 	} {
-		ok, rehash, err := NewHasher(c).Verify(t.Context(), phc, "secret")
+		ok, rehash, err := NewHasher(c).Verify(t.Context(), home, phc, "secret")
 		if !ok || !rehash || err != nil {
 			t.Errorf("%+v: ok %v, rehash %v, error %v", c, ok, rehash, err)
 		}
@@ -83,21 +87,21 @@ func TestPasswordTooLong(t *testing.T) {
 	t.Parallel()
 	h := NewHasher(HasherConfig{MemoryKiB: 64, Time: 1, Concurrency: 1})
 	longest := strings.Repeat("p", MaxPasswordBytes)
-	phc, err := h.Hash(t.Context(), longest)
+	phc, err := h.Hash(t.Context(), home, longest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, _, err := h.Verify(t.Context(), phc, longest); !ok || err != nil {
+	if ok, _, err := h.Verify(t.Context(), home, phc, longest); !ok || err != nil {
 		t.Errorf("the longest password: ok %v, error %v", ok, err)
 	}
 	h.slots <- struct{}{} // work of any kind would now wait for ever
-	if _, err := h.Hash(t.Context(), longest+"p"); !errors.Is(err, ErrPasswordTooLong) {
+	if _, err := h.Hash(t.Context(), home, longest+"p"); !errors.Is(err, ErrPasswordTooLong) {
 		t.Errorf("Hash: %v", err)
 	}
-	if ok, _, err := h.Verify(t.Context(), phc, longest+"p"); ok || !errors.Is(err, ErrPasswordTooLong) {
+	if ok, _, err := h.Verify(t.Context(), home, phc, longest+"p"); ok || !errors.Is(err, ErrPasswordTooLong) {
 		t.Errorf("Verify: %v", err)
 	}
-	if err := h.VerifyNone(t.Context(), longest+"p"); !errors.Is(err, ErrPasswordTooLong) {
+	if err := h.VerifyNone(t.Context(), home, longest+"p"); !errors.Is(err, ErrPasswordTooLong) {
 		t.Errorf("VerifyNone: %v", err)
 	}
 }
@@ -106,7 +110,7 @@ func TestPasswordTooLong(t *testing.T) {
 func TestVerifyNoneDoesTheWork(t *testing.T) {
 	const kib = 8 * 1024
 	h := NewHasher(HasherConfig{MemoryKiB: kib, Time: 1})
-	phc, err := h.Hash(t.Context(), "secret")
+	phc, err := h.Hash(t.Context(), home, "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +123,8 @@ func TestVerifyNoneDoesTheWork(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		return (after.TotalAlloc - before.TotalAlloc) / 1024
 	}
-	known := allocated(func() error { _, _, err := h.Verify(t.Context(), phc, "wrong"); return err })
-	unknown := allocated(func() error { return h.VerifyNone(t.Context(), "wrong") })
+	known := allocated(func() error { _, _, err := h.Verify(t.Context(), home, phc, "wrong"); return err })
+	unknown := allocated(func() error { return h.VerifyNone(t.Context(), home, "wrong") })
 	if known < kib || unknown < kib || max(known, unknown)-min(known, unknown) > 64 {
 		t.Errorf("a wrong password takes %d KiB, an unknown account %d KiB", known, unknown)
 	}
@@ -130,15 +134,15 @@ func TestQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHasher(HasherConfig{MemoryKiB: 64, Time: 1, Concurrency: 1, Queue: 2})
-		phc, err := h.Hash(t.Context(), "secret")
+		phc, err := h.Hash(t.Context(), home, "secret")
 		if err != nil {
 			t.Fatal(err)
 		}
 		h.slots <- struct{}{} // a run is under way
 		results := make(chan error, 2)
-		for range 2 {
+		for _, from := range []string{"192.0.2.1", "192.0.2.2"} {
 			go func() {
-				ok, _, err := h.Verify(t.Context(), phc, "secret")
+				ok, _, err := h.Verify(t.Context(), netip.MustParseAddr(from), phc, "secret")
 				if err == nil && !ok {
 					err = errors.New("the right password is refused")
 				}
@@ -146,13 +150,13 @@ func TestQueue(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		if ok, _, err := h.Verify(t.Context(), phc, "secret"); ok || !errors.Is(err, ErrBusy) {
+		if ok, _, err := h.Verify(t.Context(), home, phc, "secret"); ok || !errors.Is(err, ErrBusy) {
 			t.Errorf("Verify with a full queue: ok %v, error %v", ok, err)
 		}
-		if _, err := h.Hash(t.Context(), "secret"); !errors.Is(err, ErrBusy) {
+		if _, err := h.Hash(t.Context(), home, "secret"); !errors.Is(err, ErrBusy) {
 			t.Errorf("Hash with a full queue: %v", err)
 		}
-		if err := h.VerifyNone(t.Context(), "secret"); !errors.Is(err, ErrBusy) {
+		if err := h.VerifyNone(t.Context(), home, "secret"); !errors.Is(err, ErrBusy) {
 			t.Errorf("VerifyNone with a full queue: %v", err)
 		}
 		<-h.slots
@@ -161,8 +165,50 @@ func TestQueue(t *testing.T) {
 				t.Errorf("a caller in the queue: %v", err)
 			}
 		}
-		if waiting := h.waiting.Load(); waiting != 0 || len(h.slots) != 0 {
-			t.Errorf("%d wait and %d run after the end", waiting, len(h.slots))
+		if h.queued != 0 || len(h.waiting) != 0 || len(h.slots) != 0 {
+			t.Errorf("%d wait, %v, and %d run after the end", h.queued, h.waiting, len(h.slots))
+		}
+	})
+}
+
+// One network cannot fill the queue: others still get a place.
+func TestQueueIsShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHasher(HasherConfig{MemoryKiB: 64, Time: 1, Concurrency: 1, Queue: 8})
+		h.slots <- struct{}{} // a run is under way
+		results := make(chan error, 8)
+		wait := func(from netip.Addr) {
+			go func() { results <- h.VerifyNone(t.Context(), from, "secret") }()
+			synctest.Wait()
+		}
+		for _, row := range []struct{ name, first, second, third string }{
+			{"an address", "192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1"},
+			{"a /64", "2001:db8::1", "2001:db8::2", "2001:db8::ffff:1"},
+			{"no address", "", "", ""},
+			{"its neighbour", "192.0.2.2", "192.0.2.2", "192.0.2.2"},
+		} {
+			var at [3]netip.Addr
+			for i, text := range []string{row.first, row.second, row.third} {
+				at[i], _ = netip.ParseAddr(text)
+			}
+			wait(at[0])
+			wait(at[1])
+			if err := h.VerifyNone(t.Context(), at[2], "secret"); !errors.Is(err, ErrBusy) {
+				t.Errorf("a third caller of %s: %v", row.name, err)
+			}
+		}
+		if err := h.VerifyNone(t.Context(), netip.MustParseAddr("2001:db8:0:1::1"), "secret"); !errors.Is(err, ErrBusy) {
+			t.Errorf("with a full queue: %v", err)
+		}
+		<-h.slots
+		for range 8 {
+			if err := <-results; err != nil {
+				t.Errorf("a caller in the queue: %v", err)
+			}
+		}
+		if h.queued != 0 || len(h.waiting) != 0 {
+			t.Errorf("%d wait, %v", h.queued, h.waiting)
 		}
 	})
 }
@@ -174,17 +220,17 @@ func TestQueueHonoursContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		h.slots <- struct{}{}
 		result := make(chan error, 1)
-		go func() { result <- h.VerifyNone(ctx, "secret") }()
+		go func() { result <- h.VerifyNone(ctx, home, "secret") }()
 		synctest.Wait()
 		cancel()
 		if err := <-result; !errors.Is(err, context.Canceled) {
 			t.Errorf("while waiting: %v", err)
 		}
 		<-h.slots
-		if _, err := h.Hash(ctx, "secret"); !errors.Is(err, context.Canceled) {
+		if _, err := h.Hash(ctx, home, "secret"); !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller who has gone: %v", err)
 		}
-		if err := h.VerifyNone(t.Context(), "secret"); err != nil {
+		if err := h.VerifyNone(t.Context(), home, "secret"); err != nil {
 			t.Errorf("the place in the queue is not free again: %v", err)
 		}
 	})
@@ -257,7 +303,7 @@ func TestParsePHCRefuses(t *testing.T) {
 		"line break in salt":    strings.Replace(good, salt, salt[:20]+"\n"+salt[21:], 1),
 		"long":                  strings.Repeat("$argon2id$v=19$", 1000),
 	} {
-		ok, rehash, err := h.Verify(t.Context(), phc, "secret")
+		ok, rehash, err := h.Verify(t.Context(), home, phc, "secret")
 		if ok || rehash || !errors.Is(err, ErrHashFormat) {
 			t.Errorf("%s: ok %v, rehash %v, error %v", name, ok, rehash, err)
 		}
@@ -293,7 +339,7 @@ func BenchmarkVerify(b *testing.B) {
 	h := NewHasher(HasherConfig{})
 	b.ReportAllocs()
 	for b.Loop() {
-		if ok, _, err := h.Verify(b.Context(), phcVectors[0].phc, phcVectors[0].password); !ok {
+		if ok, _, err := h.Verify(b.Context(), home, phcVectors[0].phc, phcVectors[0].password); !ok {
 			b.Fatal(err)
 		}
 	}

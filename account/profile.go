@@ -79,7 +79,7 @@ func (d *Directory) ChangePassword(ctx context.Context, actor gatehouse.Actor, a
 	if err := d.checkPassword(fresh); err != nil {
 		return err
 	}
-	phc, err := d.hash(ctx, fresh)
+	phc, err := d.hash(ctx, actor, fresh)
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,19 @@ func (d *Directory) ChangePassword(ctx context.Context, actor gatehouse.Actor, a
 		a.PasswordHash = phc
 		return Effects{}, d.succeeded(actor, VerbPasswordChange, a.ID), nil
 	})
+	return err
+}
+
+// ConfirmPassword tells whether a password is that of the account. It is asked for where
+// a session alone must not do, such as before the second factor is turned on.
+//
+// Errors: gatehouse.ErrNotFound, *[ThrottledError], [ErrCredentials].
+func (d *Directory) ConfirmPassword(ctx context.Context, actor gatehouse.Actor, accountID string, password gatehouse.Secret) error {
+	actor, err := d.admitTo(actor, accountID)
+	if err != nil {
+		return err
+	}
+	_, err = d.provePasswordOf(ctx, actor, VerbPasswordConfirm, accountID, password)
 	return err
 }
 

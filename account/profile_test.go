@@ -90,12 +90,38 @@ func TestChangePassword(t *testing.T) {
 		t.Error(diff)
 	}
 	// Guesses here are guesses there.
-	for range 8 {
+	for range 9 { // and the sign-in with the old password; those before were at the old one
 		h.is(change("wrong", newer), account.ErrCredentials)
 	}
 	h.throttled(change(newer, password))
 	_, err = h.signIn(a.Email, newer, "")
 	h.throttled(err)
+}
+
+// The password is asked for anew, under the budgets of a sign-in.
+func TestConfirmPassword(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a, eve := h.person("bob@example.test"), h.person("eve@example.test")
+	confirm := func(actor gatehouse.Actor, password string) error {
+		return h.ConfirmPassword(h.ctx, actor, a.ID, secret(password))
+	}
+	for range 20 {
+		h.must(confirm(self(a), password))
+	}
+	h.is(confirm(self(eve), password), gatehouse.ErrNotFound)
+	h.is(h.ConfirmPassword(h.ctx, operator, "unknown", secret(password)), gatehouse.ErrNotFound)
+	h.is(confirm(self(a), ""), account.ErrCredentials)
+	for range 9 {
+		h.is(confirm(self(a), "wrong"), account.ErrCredentials)
+	}
+	h.throttled(confirm(self(a), password))
+	_, err := h.signIn(a.Email, password, "")
+	h.throttled(err)
+	events := h.events(a, account.VerbPasswordConfirm)
+	if len(events) != 10 || events[0] != "password.confirm failed account" {
+		t.Errorf("events %v", events)
+	}
 }
 
 func TestChangePasswordOnce(t *testing.T) {

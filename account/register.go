@@ -33,6 +33,7 @@ type Registration struct {
 // nothing is asked for activation. The event's actor is who registers.
 //
 // Errors, the first line that applies:
+//   - gatehouse.ErrForbidden where nobody can register ([Directory.Registers]);
 //   - *gatehouse.InvalidError with the field referral ("format", "unknown");
 //   - all that is wrong with the rest, joined ([errors.Join]) in this order:
 //     *gatehouse.InvalidError with the field email ("invalid"), then username
@@ -44,6 +45,9 @@ func (d *Directory) Register(ctx context.Context, actor gatehouse.Actor, r Regis
 	if err != nil {
 		return Account{}, err
 	}
+	if !d.Registers() {
+		return Account{}, gatehouse.ErrForbidden
+	}
 	a, err := d.draft(ctx, r)
 	if err != nil {
 		return Account{}, err
@@ -52,12 +56,15 @@ func (d *Directory) Register(ctx context.Context, actor gatehouse.Actor, r Regis
 	if err := d.reserveAccount(ctx, actor.Address); err != nil {
 		return Account{}, err
 	}
-	if a.PasswordHash, err = d.hash(ctx, r.Password); err != nil {
+	if a.PasswordHash, err = d.hash(ctx, actor, r.Password); err != nil {
 		return Account{}, err
 	}
 	a.State = labelState(nil, d.c.Activation)
 	return d.insert(ctx, actor, a, "", nil)
 }
+
+// Registers reports whether people can register; else operators make the accounts.
+func (d *Directory) Registers() bool { return !d.c.NoRegistration }
 
 // draft is the account that a registration asks for, but for its state and its
 // password's hash.
@@ -100,8 +107,8 @@ func (d *Directory) checkPassword(password gatehouse.Secret) error {
 }
 
 // hash makes what is stored of a new password that the policy accepts.
-func (d *Directory) hash(ctx context.Context, password gatehouse.Secret) (string, error) {
-	phc, err := d.c.Hasher.Hash(ctx, password.Reveal())
+func (d *Directory) hash(ctx context.Context, actor gatehouse.Actor, password gatehouse.Secret) (string, error) {
+	phc, err := d.c.Hasher.Hash(ctx, actor.Address, password.Reveal())
 	if err != nil {
 		return "", gatehouse.Unavailable("hash password", err)
 	}
@@ -165,7 +172,7 @@ func (d *Directory) CreateAccount(ctx context.Context, actor gatehouse.Actor, n 
 		if err := d.checkPassword(n.Password); err != nil {
 			return Account{}, err
 		}
-		if a.PasswordHash, err = d.hash(ctx, n.Password); err != nil {
+		if a.PasswordHash, err = d.hash(ctx, actor, n.Password); err != nil {
 			return Account{}, err
 		}
 	}

@@ -438,3 +438,25 @@ func TestRegisterIsThrottled(t *testing.T) {
 		t.Errorf("%d accounts, want 30", made)
 	}
 }
+
+// With registration closed accounts are made by operators, and the first of them by the
+// set-up.
+func TestRegistrationClosed(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(c *account.Config) { c.NoRegistration = true })
+	there := h.person("there@example.test")
+	for _, email := range []string{"bob@example.test", there.Email, "nonsense"} {
+		_, err := h.Register(h.ctx, nobody, registration(email))
+		h.is(err, gatehouse.ErrForbidden)
+	}
+	if _, n, err := h.List(h.ctx, account.Query{}); n != 1 || err != nil || h.Registers() {
+		t.Errorf("%d accounts, %v, registers: %v", n, err, h.Registers())
+	}
+	token, err := h.IssueSetup(h.ctx)
+	h.must(err)
+	_, err = h.Setup(h.ctx, operator, token, registration("first@example.test"))
+	h.must(err)
+	if !open(t).Registers() {
+		t.Error("closed without having been told")
+	}
+}

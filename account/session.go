@@ -22,6 +22,9 @@ const (
 	csrfBytes      = 10
 	// A session's Seen is written down when it is older than this part of Idle.
 	touchPart = 20
+	// So many sessions of an account are kept, with those that have expired and are not
+	// purged yet, and so many are ended by one sign-in at most, which must stay fast.
+	maxSessions, endAtOnce = 100, 10
 	// Within what part of the address it was opened from a session may be used.
 	sessionBits4, sessionBits6 = 16, 96
 )

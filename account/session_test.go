@@ -6,6 +6,7 @@ package account_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -297,4 +298,88 @@ func TestLongUserAgent(t *testing.T) {
 	actor.UserAgent = strings.Repeat("a", 14_000) + "2"
 	_, err = h.CheckSession(h.ctx, actor, opened.ID, s)
 	h.is(err, account.ErrSessionMismatch)
+}
+
+// An account has a hundred sessions at most: the oldest end.
+func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a, other := h.person("bob@example.test"), h.person("carol@example.test")
+	hers := h.signedIn(other.Email)
+	var opened []account.Opened
+	stored := func(want int) {
+		t.Helper()
+		sessions, err := h.store.ListSessions(h.ctx, gatehouse.DefaultTenant, a.ID)
+		h.must(err)
+		if len(sessions) != want {
+			t.Errorf("%d sessions are stored, want %d", len(sessions), want)
+		}
+	}
+	for range 103 {
+		opened = append(opened, h.signedIn(a.Email))
+		h.Add(time.Second)
+	}
+	stored(100)
+	for i, o := range opened {
+		_, _, err := h.FindSession(h.ctx, o.ID)
+		if gone := i < 3; gone != (err != nil) {
+			t.Errorf("session %d: %v", i, err)
+		}
+	}
+	if n := len(h.events(a, account.VerbSessionDelete)); n != 3 || h.events(a, account.VerbSessionDelete)[0] != "session.delete succeeded system reason:>too_many" {
+		t.Errorf("events %v", h.events(a, account.VerbSessionDelete))
+	}
+
+	// A client that brings its session back takes its place, and nobody else's.
+	last := opened[len(opened)-1]
+	o, err := h.SignIn(h.ctx, nobody, account.SignInRequest{Email: a.Email, Password: secret(password), Previous: last.ID})
+	h.must(err)
+	stored(100)
+	_, _, err = h.FindSession(h.ctx, opened[3].ID)
+	h.must(err)
+
+	// Those that have expired go first, though they are younger.
+	h.Add(25 * time.Minute)
+	_, err = h.use(nobody, opened[3].ID)
+	h.must(err)
+	h.Add(10 * time.Minute)
+	fresh := h.signedIn(a.Email)
+	stored(100)
+	for _, id := range []gatehouse.Secret{opened[3].ID, fresh.ID} {
+		_, err = h.use(nobody, id)
+		h.must(err)
+	}
+	_, _, err = h.FindSession(h.ctx, opened[4].ID)
+	h.is(err, account.ErrNoSession)
+	_, _, err = h.FindSession(h.ctx, o.ID)
+	h.must(err) // expired as well, and the youngest
+	_, _, err = h.FindSession(h.ctx, hers.ID)
+	h.must(err)
+}
+
+// Where there are far too many, as from before there was a bound, each sign-in ends some.
+func TestManySessionsEndByAndBy(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	for i := range 125 {
+		s := account.Session{
+			Hash: []byte(fmt.Sprintf("%032d", i)), Tenant: a.Tenant, Account: a.ID, CSRF: "0", Created: h.Now(), Seen: h.Now(),
+			Idle: h.Now().Add(time.Hour), Expires: h.Now().Add(time.Hour),
+		}
+		h.must(h.store.InsertSession(h.ctx, &s, nil, gatehouse.NewEvent(operator, h.Now(), account.VerbSessionCreate, a.ID, gatehouse.OutcomeSucceeded)))
+		h.Add(time.Second)
+	}
+	for i, want := range []int{116, 107, 100, 100} {
+		h.signedIn(a.Email)
+		sessions, err := h.store.ListSessions(h.ctx, a.Tenant, a.ID)
+		h.must(err)
+		if len(sessions) != want {
+			t.Errorf("after %d sign-ins there are %d sessions, want %d", i+1, len(sessions), want)
+		}
+		if oldest := sessions[len(sessions)-1]; i == 0 && string(oldest.Hash) != fmt.Sprintf("%032d", 10) {
+			t.Errorf("the oldest is %s", oldest.Hash)
+		}
+		h.Add(time.Second)
+	}
 }

@@ -4,9 +4,12 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -29,7 +32,7 @@ type Opened struct {
 }
 
 // SignIn opens a session for who knows the password and, where it is on, proves the
-// second factor. The order is fixed: throttle, look up, password, state, code. Nothing
+// second factor. The order is fixed: look up, throttle, password, state, code. Nothing
 // about an account is told before the password was right, and an unknown address costs
 // the same work as a wrong password.
 //
@@ -51,7 +54,7 @@ func (d *Directory) SignIn(ctx context.Context, actor gatehouse.Actor, r SignInR
 		try.giveBack(ctx)
 	}
 	if err == nil && rehash {
-		d.rehash(ctx, &opened.Account, r.Password)
+		d.rehash(ctx, actor.Address, &opened.Account, r.Password)
 	}
 	return opened, err
 }
@@ -92,23 +95,59 @@ func (d *Directory) issue(ctx context.Context, actor gatehouse.Actor, a *Account
 		}
 		changes = append(changes, gatehouse.Change{Field: "factor", After: factor})
 	}
-	id := randomHex(sessionIDBytes)
-	hash, _ := sessionHash(gatehouse.NewSecret(id))
 	ends, _ := sessionHash(previous)
+	if err := d.makeRoom(ctx, a.ID, ends); err != nil {
+		return Opened{}, err
+	}
+	s, id := d.newSession(actor, a)
+	if err := d.c.Sessions.InsertSession(ctx, &s, ends, d.succeeded(as(actor, a), VerbSessionCreate, a.ID, changes...)); err != nil {
+		return Opened{}, fmt.Errorf("open session: %w", err)
+	}
+	if err := d.stillProven(ctx, a, s.Hash); err != nil {
+		return Opened{}, err
+	}
+	return Opened{Account: *a, Session: s, ID: id}, nil
+}
+
+// newSession is a session of the account for who asks from actor's address and user agent.
+func (d *Directory) newSession(actor gatehouse.Actor, a *Account) (Session, gatehouse.Secret) {
+	id := gatehouse.NewSecret(randomHex(sessionIDBytes))
+	hash, _ := sessionHash(id)
 	now := d.now()
-	s := Session{
+	return Session{
 		Hash: hash, Tenant: a.Tenant, Account: a.ID, CSRF: randomHex(csrfBytes),
 		Address: addressText(actor.Address), UserAgent: keptAgent(actor.UserAgent), Factor: a.OTP,
 		Created: now, Seen: now, Idle: earlier(now.Add(d.c.Idle), now.Add(d.c.Absolute)), Expires: now.Add(d.c.Absolute),
+	}, id
+}
+
+// makeRoom ends sessions of an account that has as many as it may have, so that one more
+// fits: first those that have expired, then the oldest. ends is the hash of one that ends
+// in any case. Sign-ins at one time may pass it together; the next ones make up for that.
+func (d *Directory) makeRoom(ctx context.Context, accountID string, ends []byte) error {
+	sessions, err := d.c.Sessions.ListSessions(ctx, d.c.Tenant, accountID)
+	if err != nil {
+		return fmt.Errorf("list sessions: %w", err)
 	}
-	actor = as(actor, a)
-	if err := d.c.Sessions.InsertSession(ctx, &s, ends, d.succeeded(actor, VerbSessionCreate, a.ID, changes...)); err != nil {
-		return Opened{}, fmt.Errorf("open session: %w", err)
+	sessions = slices.DeleteFunc(sessions, func(s Session) bool { return bytes.Equal(s.Hash, ends) })
+	if len(sessions) < maxSessions {
+		return nil
 	}
-	if err := d.stillProven(ctx, a, hash); err != nil {
-		return Opened{}, err
+	now := d.now()
+	live := slices.DeleteFunc(slices.Clone(sessions), func(s Session) bool { return s.expired(now) })
+	dead := slices.DeleteFunc(sessions, func(s Session) bool { return !s.expired(now) })
+	over := slices.Concat(live, dead)[maxSessions-1:]
+	system := gatehouse.Actor{Kind: gatehouse.ActorSystem, Tenant: d.c.Tenant}
+	for _, s := range over[max(0, len(over)-endAtOnce):] {
+		reason := "too_many"
+		if s.expired(now) {
+			reason = "expired"
+		}
+		if err := d.end(ctx, system, accountID, s.Hash, reason); err != nil && !errors.Is(err, ErrNoSession) {
+			return err
+		}
 	}
-	return Opened{Account: *a, Session: s, ID: gatehouse.NewSecret(id)}, nil
+	return nil
 }
 
 // stillProven takes a session back whose account changed between the proof and the
@@ -141,13 +180,13 @@ func (d *Directory) provePassword(ctx context.Context, actor gatehouse.Actor, ve
 		// see. It must not be a cheap way to everything behind.
 		return a, try, false, ErrCredentials
 	}
-	if try, err = d.reservePassword(ctx, actor.Address, email); err != nil {
-		return a, try, false, err
-	}
 	if a, err = d.person(ctx, email); err != nil && !errors.Is(err, gatehouse.ErrNotFound) {
 		return a, try, false, fmt.Errorf("look up account: %w", err)
 	}
-	ok, rehash, err = d.matches(ctx, &a, password)
+	if try, err = d.reservePassword(ctx, actor.Address, email, &a); err != nil {
+		return a, try, false, err
+	}
+	ok, rehash, err = d.matches(ctx, actor.Address, &a, password)
 	switch {
 	case err != nil:
 		try.giveBack(ctx) // nothing was judged
@@ -165,11 +204,11 @@ func (d *Directory) provePassword(ctx context.Context, actor gatehouse.Actor, ve
 
 // matches compares a password with the account's. Where there is no account or no
 // password it does the same work for nothing.
-func (d *Directory) matches(ctx context.Context, a *Account, password gatehouse.Secret) (ok, rehash bool, err error) {
+func (d *Directory) matches(ctx context.Context, from netip.Addr, a *Account, password gatehouse.Secret) (ok, rehash bool, err error) {
 	if a.PasswordHash == "" {
-		err = d.c.Hasher.VerifyNone(ctx, password.Reveal())
+		err = d.c.Hasher.VerifyNone(ctx, from, password.Reveal())
 	} else {
-		ok, rehash, err = d.c.Hasher.Verify(ctx, a.PasswordHash, password.Reveal())
+		ok, rehash, err = d.c.Hasher.Verify(ctx, from, a.PasswordHash, password.Reveal())
 	}
 	if errors.Is(err, ErrPasswordTooLong) {
 		return false, false, nil // no account has such a password
@@ -192,9 +231,9 @@ func (d *Directory) storeDecoy(ctx context.Context, n int) error {
 
 // rehash stores the password under the current cost. When it cannot, the next sign-in
 // tries again.
-func (d *Directory) rehash(ctx context.Context, a *Account, password gatehouse.Secret) {
+func (d *Directory) rehash(ctx context.Context, from netip.Addr, a *Account, password gatehouse.Secret) {
 	old := a.PasswordHash
-	fresh, err := d.c.Hasher.Hash(ctx, password.Reveal())
+	fresh, err := d.c.Hasher.Hash(ctx, from, password.Reveal())
 	if err != nil {
 		return
 	}

@@ -391,7 +391,7 @@ func TestCodeBudget(t *testing.T) {
 		h.is(h.VerifyCode(h.ctx, self(a), a.ID, f.wrong()), account.ErrCodeInvalid)
 	}
 	h.is(h.DisableOTP(h.ctx, self(a), a.ID, f.wrong()), account.ErrCodeInvalid)
-	h.is(h.Delete(h.ctx, self(a), a.ID, secret(password), "AAAA-AAAA-AAAA-AAAA-AAAA-AAAA"), account.ErrCodeInvalid)
+	h.is(h.Delete(h.ctx, self(a), a.ID, secret(password), f.wrong()), account.ErrCodeInvalid)
 
 	h.throttled(h.VerifyCode(h.ctx, self(a), a.ID, f.now()))
 	_, err := h.signIn("bob@example.test", password, f.now())

@@ -26,13 +26,26 @@ import (
 //	          per network               100 in 10 minutes, over all addresses
 //	          per address               100 in 24 hours, over all strange networks
 //	code      per account               10 in 10 minutes and 100 in 24 hours, everywhere
+//	recovery  per account and network   10 in 10 minutes and 100 in 24 hours
+//	          per account               10,000 in 24 hours, everywhere
 //	account   per network               30 new ones in 10 minutes and 200 in 24 hours
 //
 // The third stops guesses from many networks (NIST SP 800-63B: at most 100 in a row)
 // and is the only one that many strangers can use up together. It does not bind a
 // network from which the account was signed in to during the last 30 days: there
-// the holder still gets in, under the first two. The last can be touched only with the
-// right password or a session.
+// the holder still gets in, under the first two.
+//
+// The first and the third count guesses at one password: a new one is another thing to
+// guess. So who has reset the password by a mailed link can sign in with it at once,
+// whatever others spent before, on every node.
+//
+// The budgets of codes can be touched only with the right password or a session. A thief
+// of either can spend that of the app's codes. It is not that of recovery codes, and what
+// one network spends of those leaves the other networks theirs: the holder gets in. Their
+// last budget bounds the work, not the odds: a recovery code has 120 random bits and an
+// account ten of them, so 10,000 guesses a day over a hundred years (2^28.5) hit one with a
+// chance of 2^-88. To spend it takes a session and a hundred networks within the /16 that
+// the session is bound to; who has the password alone is stopped at a hundred by the third.
 //
 // Unknown addresses have the same budgets as known ones. Keys hold a hash of the
 // address, made of its one canonical spelling.
@@ -50,6 +63,7 @@ var (
 		{Name: "day", Count: 200, Period: 24 * time.Hour, Burst: 200},
 	}
 	strangerLimits = []gatehouse.Limit{{Name: "strangers", Count: 100, Period: 24 * time.Hour, Burst: 100}}
+	recoveryLimits = []gatehouse.Limit{{Name: "everywhere", Count: 10_000, Period: 24 * time.Hour, Burst: 10_000}}
 )
 
 // budget is a limiter key and what it allows.
@@ -86,10 +100,10 @@ func (t *attempt) giveBack(ctx context.Context) {
 	t.charged = nil
 }
 
-// reservePassword charges an attempt on the password behind a canonical address.
-// *ThrottledError.
-func (d *Directory) reservePassword(ctx context.Context, from netip.Addr, email string) (attempt, error) {
-	who, where := d.c.Tenant+":"+emailHash(email), network(from)
+// reservePassword charges an attempt on the password of a, which is the account behind a
+// canonical address; the zero account: there is none. *ThrottledError.
+func (d *Directory) reservePassword(ctx context.Context, from netip.Addr, email string, a *Account) (attempt, error) {
+	who, where := d.c.Tenant+":"+guessed(email, a.PasswordHash), network(from)
 	try := attempt{limiter: d.c.Limiter}
 	err := try.charge(ctx, budget{"account:network:" + d.c.Tenant + ":" + where, networkLimits})
 	if err == nil {
@@ -98,7 +112,7 @@ func (d *Directory) reservePassword(ctx context.Context, from netip.Addr, email 
 	if err == nil {
 		err = try.charge(ctx, budget{"account:strangers:" + who, strangerLimits})
 		if throttled := new(ThrottledError); errors.As(err, &throttled) {
-			err = d.unlessFamiliar(ctx, email, where, throttled)
+			err = d.unlessFamiliar(ctx, a, where, throttled)
 		}
 	}
 	if err != nil {
@@ -114,22 +128,29 @@ func (d *Directory) reserveAccount(ctx context.Context, from netip.Addr) error {
 	return try.charge(ctx, budget{"account:register:" + d.c.Tenant + ":" + network(from), registerLimits})
 }
 
-// reserveCode charges an attempt on the second factor of the account. *ThrottledError.
-func (d *Directory) reserveCode(ctx context.Context, accountID string) (attempt, error) {
-	try := attempt{limiter: d.c.Codes}
-	err := try.charge(ctx, budget{"account:code:" + d.c.Tenant + ":" + accountID, guessLimits})
+// reserveCode charges an attempt on the second factor of the account, with a code of the
+// factor. *ThrottledError.
+func (d *Directory) reserveCode(ctx context.Context, from netip.Addr, accountID, factor string) (attempt, error) {
+	try, who := attempt{limiter: d.c.Codes}, d.c.Tenant+":"+accountID
+	if factor == factorTOTP {
+		err := try.charge(ctx, budget{"account:code:" + who, guessLimits})
+		return try, err
+	}
+	err := try.charge(ctx, budget{"account:recovery:" + who + ":" + network(from), guessLimits})
+	if err == nil {
+		err = try.charge(ctx, budget{"account:recovery:" + who, recoveryLimits})
+	}
+	if err != nil {
+		try.giveBack(ctx)
+	}
 	return try, err
 }
 
-// unlessFamiliar returns refusal unless the account behind the address was signed in to
-// from the network lately.
-func (d *Directory) unlessFamiliar(ctx context.Context, email, where string, refusal error) error {
+// unlessFamiliar returns refusal unless the account was signed in to from the network
+// lately.
+func (d *Directory) unlessFamiliar(ctx context.Context, a *Account, where string, refusal error) error {
 	if where == nowhere {
 		return refusal
-	}
-	a, err := d.person(ctx, email)
-	if err != nil && !errors.Is(err, gatehouse.ErrNotFound) {
-		return fmt.Errorf("look up account: %w", err)
 	}
 	subject := a.ID
 	if subject == "" {
@@ -167,7 +188,9 @@ func network(a netip.Addr) string {
 	return p.String()
 }
 
-func emailHash(canonical string) string {
-	sum := sha256.Sum256([]byte(canonical))
+// guessed names the password behind a canonical address for the budgets. The hash of the
+// password is salted: nothing can be found from the name.
+func guessed(email, passwordHash string) string {
+	sum := sha256.Sum256([]byte(email + "\x00" + passwordHash))
 	return hex.EncodeToString(sum[:16])
 }

@@ -120,7 +120,7 @@ func (d *Directory) ResetPassword(ctx context.Context, actor gatehouse.Actor, ti
 	if err := d.checkPassword(password); err != nil {
 		return Account{}, err
 	}
-	phc, err := d.hash(ctx, password)
+	phc, err := d.hash(ctx, actor, password)
 	if err != nil {
 		return Account{}, err
 	}
@@ -190,7 +190,7 @@ func (d *Directory) Setup(ctx context.Context, actor gatehouse.Actor, token gate
 	if err != nil {
 		return Account{}, err
 	}
-	if a.PasswordHash, err = d.hash(ctx, r.Password); err != nil {
+	if a.PasswordHash, err = d.hash(ctx, actor, r.Password); err != nil {
 		return Account{}, err
 	}
 	a.Role, a.State = roleSuperadmin, gatehouse.PrincipalActive

@@ -153,6 +153,10 @@ func (c Config) withDefaults() Config {
 // answers 503 to calls that need mail from then on.
 func (d *Door) Close() { d.post.close() }
 
+// LinkTo sets where mails link to, in place of Config.Domain: a process whose port the
+// system chooses knows it late. Call it before the first request.
+func (d *Door) LinkTo(origin string) { d.c.Domain = strings.TrimSuffix(origin, "/") }
+
 // Handler serves /api/v2/barong/… and /api/v2/auth/…, and as the former also what
 // gateways make of it, /api/v2/{identity,public,resource}/…. It answers every other
 // path as an unknown route. It reads the raw request target: it must not stand behind a

@@ -79,6 +79,7 @@ type options struct {
 	repeat     bool
 	sealer     *fragile // what keys are sealed with; nil: the sealer itself
 	activation map[string]string
+	closed     bool // nobody registers
 	door       func(*barong.Config)
 }
 
@@ -145,7 +146,7 @@ func open(t *testing.T, o options) *house {
 	h.directory, err = account.New(account.Config{
 		Store: h.store, Sessions: h.store, Tickets: h.store, Audit: h.store, Sealer: h.sealer, Limiter: limiter,
 		Hasher: account.NewHasher(account.HasherConfig{MemoryKiB: 8, Time: 1}), Policy: policy, Pepper: ring.Derive("recovery-code"),
-		Issuer: "Gatehouse", Activation: o.activation, Now: h.now,
+		Issuer: "Gatehouse", Activation: o.activation, NoRegistration: o.closed, Now: h.now,
 	})
 	must(err)
 	h.keys, err = assertion.OpenKeys(ctx, assertion.KeysConfig{Store: h.store, Sealer: h.sealer, Algorithms: []string{assertion.RS256}, ImportRSA: signingKey(), Now: h.now})

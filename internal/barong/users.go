@@ -26,6 +26,9 @@ var resetParams = []param{
 
 // register answers POST users: an account, a session, and a mail with a confirmation.
 func (d *Door) register(ctx context.Context, c *call) (answer, error) {
+	if !d.c.Accounts.Registers() {
+		return answer{}, refuse(http.StatusUnprocessableEntity, kindUser+".registration_closed")
+	}
 	if c.params.has("refid") && c.params["refid"] == "" {
 		return answer{}, refuse(http.StatusUnprocessableEntity, kindUser+".invalid_referral_format")
 	}

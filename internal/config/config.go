@@ -33,6 +33,7 @@ type Config struct {
 	AdminPassword     string `key:"admin.password" default:"" secret:"true" help:"its password; better: admin.password_file"`
 	AdminPasswordFile string `key:"admin.password_file" default:"" help:"file with its password"`
 
+	Registration    bool          `key:"account.registration" default:"true" help:"anybody may register; false: operators make the accounts"`
 	SessionIdle     time.Duration `key:"account.session_idle" default:"30m" help:"a session ends when it is not used for this long"`
 	SessionAbsolute time.Duration `key:"account.session_absolute" default:"12h" help:"a session ends after this long in any case"`
 	PasswordPattern string        `key:"account.password_pattern" default:"^(?=.*[[:lower:]])(?=.*[[:upper:]])(?=.*[[:digit:]])(?=.*[[:graph:]]).{8,80}$" help:"what a password must look like, as a regular expression with look-aheads at its start"`

@@ -190,6 +190,7 @@ func (p *parts) openDirectory(c *config.Config, kr *seal.Keyring, sealer *seal.S
 		Store: p.store, Sessions: p.store, Tickets: p.store, Audit: p.store, Sealer: sealer, Limiter: p.guesses, Codes: p.codes,
 		Hasher: account.NewHasher(account.HasherConfig{}), Policy: policy, Pepper: kr.Derive("recovery-code"),
 		Issuer: c.Barong.AppName, UIDPrefix: c.Barong.UIDPrefix, Idle: c.SessionIdle, Absolute: c.SessionAbsolute, Tenant: p.tenant,
+		NoRegistration: !c.Registration,
 	})
 	return err
 }

@@ -53,7 +53,7 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 		go func() { failed <- f.serve() }()
 	}
 	p.ready.Store(true)
-	if err := p.greet(ctx, &c, faces, made, out); err != nil {
+	if err := p.greet(ctx, faces, made, out); err != nil {
 		return errors.Join(err, drainAll(ctx, faces))
 	}
 	go tendCollector(ctx)
@@ -118,7 +118,23 @@ func (p *process) listen(c *config.Config) ([]*face, error) {
 		}
 		faces = append(faces, &want[i])
 	}
+	if c.Barong.Domain == "" {
+		p.door.LinkTo(p.base(faces))
+	}
 	return faces, nil
+}
+
+// base is where clients reach the public face, the first one. An address that stands for
+// every one of the machine is none to go to.
+func (p *parts) base(faces []*face) string {
+	if p.publicURL != "" {
+		return strings.TrimSuffix(p.publicURL, "/")
+	}
+	addr := faces[0].listener.Addr().String()
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		addr = "localhost:" + port
+	}
+	return "http://" + addr
 }
 
 // web makes a server of HTTP for a listener.
@@ -205,11 +221,8 @@ func (p *process) jwks(w http.ResponseWriter, r *http.Request) {
 // greet says where the process listens, and which first administrator the configuration
 // made (made; empty: none) or, while there is no account, how one is made with a
 // one-time link.
-func (p *process) greet(ctx context.Context, c *config.Config, faces []*face, made string, out io.Writer) error {
-	base := strings.TrimSuffix(p.publicURL, "/")
-	if c.PublicURL == "" {
-		base = "http://" + faces[0].listener.Addr().String()
-	}
+func (p *process) greet(ctx context.Context, faces []*face, made string, out io.Writer) error {
+	base := p.base(faces)
 	var b strings.Builder
 	fmt.Fprintf(&b, "Gatehouse %s listens on %s\n", p.version, base)
 	for _, f := range faces {
