@@ -35,6 +35,7 @@ const (
 	ReasonSchemeNotAllowed
 	ReasonNetworkNotAllowed
 	ReasonRouteNotAllowed
+	ReasonNoRule
 	ReasonAmbiguousPath
 	ReasonInsufficientScope
 	ReasonRateLimited
@@ -63,6 +64,7 @@ var reasons = [reasonEnd]struct {
 	ReasonSchemeNotAllowed:     {"scheme_not_allowed", http.StatusForbidden},
 	ReasonNetworkNotAllowed:    {"network_not_allowed", http.StatusForbidden},
 	ReasonRouteNotAllowed:      {"route_not_allowed", http.StatusForbidden},
+	ReasonNoRule:               {"no_rule", http.StatusForbidden},
 	ReasonInsufficientScope:    {"insufficient_scope", http.StatusForbidden},
 	ReasonBodyUnavailable:      {"body_unavailable", http.StatusForbidden},
 	ReasonAmbiguousPath:        {"ambiguous_path", http.StatusForbidden},

@@ -4,6 +4,7 @@
 package gatehouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -18,8 +19,28 @@ import (
 // told before its proof holds; only proven requests reach the replay cache; a request
 // consumes a nonce or a limit only after every step before has let it pass.
 func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
+	return a.judge(ctx, r, 0)
+}
+
+// Refuse is [Authority.Verify] for a request that is denied whoever asks, such as one that no
+// rule of a route lets anyone make: it finds out who asks, so that what is recorded of the key
+// says so. Where nothing else is wrong, or nobody is named, why is the reason. It consumes a
+// nonce, so that nobody else can make the same request, and no limit. It panics without a
+// reason.
+func (a *Authority) Refuse(ctx context.Context, r *Request, why Reason) (Decision, error) {
+	if why == 0 {
+		panic("gatehouse: a request is refused without a reason")
+	}
+	return a.judge(ctx, r, why)
+}
+
+// judge decides and tells the observer.
+func (a *Authority) judge(ctx context.Context, r *Request, why Reason) (Decision, error) {
 	begin := time.Now()
-	d, err := a.decide(ctx, r)
+	d, err := a.decide(ctx, r, why)
+	if why != 0 && d.Reason == ReasonNoCredential {
+		d.Reason = why // nobody was asked for one
+	}
 	if a.observer != nil {
 		seen := d // so that d stays off the heap where nobody watches
 		a.observer.Observe(r, &seen, err, time.Since(begin))
@@ -27,8 +48,9 @@ func (a *Authority) Verify(ctx context.Context, r *Request) (Decision, error) {
 	return d, err
 }
 
-// decide walks the steps. It has no loop and no branch but "stop".
-func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
+// decide walks the steps. It has no loop and no branch but "stop". Why is the reason to refuse
+// what a key permits; zero: there is none.
+func (a *Authority) decide(ctx context.Context, r *Request, why Reason) (Decision, error) {
 	d := Decision{Time: a.clock.now()}
 	i, cred, reason := a.extract(r)
 	d.Scheme = a.schemeName(i)
@@ -64,7 +86,7 @@ func (a *Authority) decide(ctx context.Context, r *Request) (Decision, error) {
 	if reason, err := a.claim(ctx, &rec.Key, &cred); reason != 0 || err != nil {
 		return d.stop(reason, err)
 	}
-	if reason := rec.Key.permits(r, &rec.Principal, scheme); reason != 0 {
+	if reason := cmp.Or(rec.Key.permits(r, &rec.Principal, scheme), why); reason != 0 {
 		return d.deny(reason), nil
 	}
 	if d.Limit, err = a.take(ctx, rec, r.Cost); d.Limit.RetryAfter != 0 || err != nil {

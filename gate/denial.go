@@ -24,9 +24,10 @@ type Denial struct {
 	Decision   *gatehouse.Decision // what the authority said; nil: it was not asked, or did not answer
 	Challenge  gatehouse.Header    // fields of an answer 401 or 403 (RFC 9110 section 11.6.1)
 
-	need   string // scopes that are missing, for the challenge
-	lacks  bool   // the key lacks the rule's scopes, whatever else is wrong
-	hangUp bool   // the connection holds a body that nobody reads
+	ruled  gatehouse.Reason // why a rule lets nobody make the request; zero: none does so
+	need   string           // scopes that are missing, for the challenge
+	lacks  bool             // the key lacks the rule's scopes, whatever else is wrong
+	hangUp bool             // the connection holds a body that nobody reads
 }
 
 // DenyFunc writes the answer to a denied request, its status first. The fields Cache-Control and, where
@@ -36,6 +37,11 @@ type DenyFunc func(w http.ResponseWriter, r *http.Request, d *Denial)
 // denialOf says no more of a reason than its code does.
 func denialOf(reason gatehouse.Reason) *Denial {
 	return &Denial{Status: reason.Status(), Code: reason.Code(), Title: strings.ReplaceAll(reason.Code(), "_", " ")}
+}
+
+// ruledOut is the denial of a request that a rule lets nobody make.
+func ruledOut(reason gatehouse.Reason, title string) *Denial {
+	return &Denial{Status: reason.Status(), Code: reason.Code(), Title: title, ruled: reason}
 }
 
 func unavailable(title string) *Denial {

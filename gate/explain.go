@@ -29,7 +29,7 @@ func (rs Rules) Explain(method, authority, target string) (api.Explained, error)
 		out = rule.told()
 		out.Pattern = winner
 	case ok:
-		out.Outcome = codeNoRule
+		out.Outcome = gatehouse.ReasonNoRule.Code()
 	}
 	if _, plain := CanonicalPath(target); !plain {
 		return out, nil // whatever the rules are
@@ -41,9 +41,6 @@ func (rs Rules) Explain(method, authority, target string) (api.Explained, error)
 	}
 	return out, nil
 }
-
-// codeNoRule is the code of a denial where no rule is for a request.
-const codeNoRule = "no_rule"
 
 // told is what the rule demands, on the wire.
 func (r Rule) told() api.Explained {

@@ -23,6 +23,13 @@ type Verifier interface {
 	Challenges() gatehouse.Header
 }
 
+// Refuser is a [Verifier] that is also told of requests that a rule lets nobody make, so that
+// they are in the record of the key. Its answer does not change that of the gate. A
+// *[gatehouse.Authority] is one.
+type Refuser interface {
+	Refuse(ctx context.Context, r *gatehouse.Request, why gatehouse.Reason) (gatehouse.Decision, error)
+}
+
 // Options are what a [Gate] is made with. The zero value is usable.
 type Options struct {
 	Rules       Rules        // what each route demands, for Protect and Judge; nil: any valid key
@@ -117,6 +124,10 @@ func (g *Gate) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rule, denial := g.route(r)
 		if denial != nil {
+			if denial.ruled != 0 {
+				q := g.question(r)
+				g.record(r.Context(), &q, denial, r)
+			}
 			g.refuse(w, r, denial)
 			return
 		}
@@ -178,9 +189,7 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		next.ServeHTTP(w, r)
 		return
 	}
-	q := gatehouse.Request{
-		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header), Tenant: g.tenant,
-	}
+	q := g.question(r)
 	rule.Demand(&q)
 	body, denial := g.supply(r, &q)
 	defer body.release()
@@ -199,6 +208,14 @@ func (g *Gate) serve(w http.ResponseWriter, r *http.Request, next http.Handler, 
 		Announce(w.Header(), &d)
 		ctx := context.WithValue(gatehouse.NewContext(r.Context(), &d), grantKey{}, grant{g.verifier, &d})
 		next.ServeHTTP(w, body.giveBack(g.without(r, true)).WithContext(ctx))
+	}
+}
+
+// question is what is asked about a request that the gate serves itself, but for its body and
+// what the rule demands.
+func (g *Gate) question(r *http.Request) gatehouse.Request {
+	return gatehouse.Request{
+		Method: r.Method, Scheme: g.scheme(r), Authority: r.Host, Target: target(r), Peer: g.proxies.Peer(r), Header: gatehouse.Header(r.Header), Tenant: g.tenant,
 	}
 }
 

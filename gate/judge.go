@@ -101,10 +101,15 @@ func (g *Gate) Judge(ctx context.Context, q *gatehouse.Request, more Rule, carri
 	if denial == nil {
 		rule, denial = rule.and(more)
 	}
-	if v.Denial = denial; denial != nil || rule.kind == ruleOpen {
+	q.Tenant = g.tenant
+	if v.Denial = denial; denial != nil {
+		g.record(ctx, q, denial, carrier)
+		v.Decision = denial.Decision
 		return v
 	}
-	q.Tenant = g.tenant
+	if rule.kind == ruleOpen {
+		return v
+	}
 	rule.Demand(q)
 	if carrier != nil {
 		body, denial := g.supply(carrier, q)
@@ -127,6 +132,30 @@ func (g *Gate) Judge(ctx context.Context, q *gatehouse.Request, more Rule, carri
 		v.Decision = &d
 	}
 	return v
+}
+
+// record tells the authority of a request that a rule lets nobody make. What it answers counts
+// for nothing, but that the denial says who asked.
+func (g *Gate) record(ctx context.Context, q *gatehouse.Request, d *Denial, carrier *http.Request) {
+	r, told := g.verifier.(Refuser)
+	if !told || d.ruled == 0 {
+		return
+	}
+	Rule{}.Demand(q)
+	if carrier != nil {
+		body, unread := g.supply(carrier, q)
+		defer body.release()
+		if unread != nil {
+			d.hangUp = unread.hangUp
+			return
+		}
+	}
+	said, err := r.Refuse(ctx, q, d.ruled)
+	if err != nil {
+		g.unanswered(ctx, err)
+	} else if said.Reason == d.ruled && said.Key != nil {
+		d.Decision = &said
+	}
 }
 
 // Vouch returns the verdict on a request that Protect let pass to its handler, with a JWT
@@ -167,9 +196,9 @@ func (g *Gate) rule(ctx context.Context, method, authority, target string) (Rule
 	case found.Two:
 		return Rule{}, denialOf(gatehouse.ReasonAmbiguousPath)
 	case found.Rule.kind == ruleNone:
-		return Rule{}, &Denial{Status: http.StatusForbidden, Code: codeNoRule, Title: "No rule lets anyone in here"}
+		return Rule{}, ruledOut(gatehouse.ReasonNoRule, "No rule lets anyone in here")
 	case found.Rule.kind == ruleBlock:
-		return Rule{}, denialOf(gatehouse.ReasonRouteNotAllowed)
+		return Rule{}, ruledOut(gatehouse.ReasonRouteNotAllowed, "The rule lets nobody in here")
 	}
 	return found.Rule, nil
 }
@@ -191,7 +220,7 @@ func (r Rule) and(more Rule) (Rule, *Denial) {
 	case more.kind == ruleNone || more.kind == ruleOpen:
 		return r, nil
 	case more.kind == ruleBlock:
-		return Rule{}, denialOf(gatehouse.ReasonRouteNotAllowed)
+		return Rule{}, ruledOut(gatehouse.ReasonRouteNotAllowed, "The rule lets nobody in here")
 	case r.kind == ruleOpen:
 		return more, nil
 	}
@@ -200,7 +229,7 @@ func (r Rule) and(more Rule) (Rule, *Denial) {
 	r.schemes, meets[1] = common(r.schemes, more.schemes)
 	meets[2] = len(r.any) == 0 || len(more.any) == 0
 	if slices.Contains(meets[:], false) {
-		return Rule{}, &Denial{Status: http.StatusForbidden, Code: gatehouse.ReasonRouteNotAllowed.Code(), Title: "No key meets what is demanded here"}
+		return Rule{}, ruledOut(gatehouse.ReasonRouteNotAllowed, "No key meets what is demanded here")
 	}
 	if more.kind == ruleScopes {
 		r.kind = ruleScopes

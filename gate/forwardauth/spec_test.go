@@ -123,7 +123,7 @@ func TestSpecStatus(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []string{"no_rule", "adapter_headers", "gateway_unknown", "bad_body", "body_too_large", "unavailable"} {
+	for _, c := range []string{"adapter_headers", "gateway_unknown", "bad_body", "body_too_large", "unavailable"} {
 		if said[c] == "" {
 			t.Errorf("%s is not named", c)
 		}

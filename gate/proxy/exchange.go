@@ -47,6 +47,7 @@ type exchange struct {
 	denial      string
 	failure     error
 	upload      atomic.Int32 // how far the client's body has come
+	deaf        atomic.Bool  // the service did not take the body
 	whole       bool         // the answer was not cut
 }
 
@@ -62,6 +63,13 @@ const (
 func (x *exchange) broken() bool {
 	state := x.upload.Load()
 	return state == uploadBroken || state == uploadOpen && x.request.Context().Err() != nil
+}
+
+// leavesBody reports whether bytes of the request's body may come after its answer, which the
+// server would take for the next request: it has not come to its end, or it has a coding,
+// which net/http overlooks in HTTP/1.0 (RFC 9112 section 6.1).
+func (x *exchange) leavesBody() bool {
+	return x.request.ProtoMajor == 1 && (x.request.ProtoMinor == 0 || x.upload.Load() != uploadEnded)
 }
 
 type exchangeKey struct{}
@@ -100,7 +108,9 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (x *exchange) WriteHeader(status int) {
 	x.armWrite()
 	if x.status == 0 && status >= 200 {
-		x.status = status
+		if x.status = status; x.leavesBody() {
+			x.Header().Set("Connection", "close")
+		}
 	}
 	x.ResponseWriter.WriteHeader(status)
 }

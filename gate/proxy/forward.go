@@ -5,6 +5,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -61,7 +62,7 @@ func (x *exchange) prepare(r *http.Request) {
 		// Else the server takes the rest of the body for itself when the answer begins.
 		_ = x.control.EnableFullDuplex() // not supported: the protocol is duplex
 		x.upload.Store(uploadOpen)
-		r.Body = &upload{r.Body, x, r.Trailer}
+		r.Body = &upload{ReadCloser: r.Body, x: x, trailer: r.Trailer}
 	}
 }
 
@@ -69,40 +70,6 @@ func (x *exchange) prepare(r *http.Request) {
 func opensWebSocket(r *http.Request) bool {
 	to := r.Header["Upgrade"]
 	return len(to) == 1 && strings.EqualFold(to[0], "websocket") && r.Method == http.MethodGet && r.ProtoAtLeast(1, 1) && r.ContentLength == 0
-}
-
-// upload is a client's body on its way. It gives the client time for each part, and after the
-// end it hands on the trailers.
-type upload struct {
-	io.ReadCloser
-	x       *exchange
-	trailer http.Header
-}
-
-func (u *upload) Read(p []byte) (int, error) {
-	x := u.x
-	if x.upload.Load() == uploadOpen {
-		// After the body the server reads on, to see whether the client is gone, for as long as
-		// the service takes.
-		_ = x.control.SetReadDeadline(time.Now().Add(x.stall)) // not supported: the listener's counts
-	}
-	n, err := u.ReadCloser.Read(p)
-	if err == io.EOF {
-		x.upload.Store(uploadEnded)
-		x.passTrailer(u.trailer)
-	} else if err != nil {
-		x.upload.Store(uploadBroken)
-	}
-	return n, err
-}
-
-// passTrailer copies the trailers that a service may see.
-func (x *exchange) passTrailer(from http.Header) {
-	for name, values := range from {
-		if !foreign(name) && !slices.Contains(x.own, name) {
-			x.trailer[name] = values
-		}
-	}
 }
 
 // rewrite makes the request for the service.
@@ -184,8 +151,10 @@ func failed(_ http.ResponseWriter, r *http.Request, err error) {
 	case x.request.Context().Err() != nil:
 		// The client is gone. One that only ended its sending must not read an empty 200.
 		panic(http.ErrAbortHandler)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
-		x.failure = err
+	case x.deaf.Load(), errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		if x.failure = err; x.deaf.Load() {
+			x.failure = errDeaf
+		}
 		x.refuse(&gate.Denial{Status: http.StatusGatewayTimeout, Code: "gateway_timeout", Title: "The service does not answer in time"})
 	default:
 		x.failure = err
@@ -193,9 +162,12 @@ func failed(_ http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// newTransport makes what speaks to the services, in HTTP/1.1 and without a proxy of the
-// environment.
-func newTransport(t Timeouts, maxHeader int64) *http.Transport {
+var errDeaf = errors.New("the service does not take the body")
+
+// newTransport makes what speaks to the services, without a proxy of the environment: HTTP/2
+// where a service of https prefers it, else HTTP/1.1.
+func newTransport(t Timeouts, o *Options) *http.Transport {
+	maxHeader := o.MaxHeader
 	if maxHeader == 0 {
 		maxHeader = defaultMaxHeader
 	}
@@ -208,6 +180,7 @@ func newTransport(t Timeouts, maxHeader int64) *http.Transport {
 			}
 			return conn{c, t.Stall}, nil
 		},
+		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
 		TLSHandshakeTimeout: t.Dial, ResponseHeaderTimeout: t.Answer, ExpectContinueTimeout: time.Second, IdleConnTimeout: t.Idle,
 		MaxIdleConnsPerHost: 256, MaxResponseHeaderBytes: maxHeader,
 		DisableCompression: true, // what the client asked for is what it gets

@@ -8,6 +8,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -24,11 +25,12 @@ import (
 
 // Options are what a proxy is made with. Upstreams are required.
 type Options struct {
-	Upstreams []Upstream   // the services; at least one
-	Timeouts  Timeouts     // zero: the defaults
-	Proxies   gate.Proxies // whose word on the client's address and scheme counts, as in gate.Options; zero: nobody's
-	Log       *slog.Logger // has one line for each request; nil: slog.Default
-	MaxHeader int64        // bytes of header of a service's answer, 1xx included; zero: 64 KiB
+	Upstreams []Upstream     // the services; at least one
+	Timeouts  Timeouts       // zero: the defaults
+	Proxies   gate.Proxies   // whose word on the client's address and scheme counts, as in gate.Options; zero: nobody's
+	Log       *slog.Logger   // has one line for each request; nil: slog.Default
+	MaxHeader int64          // bytes of header of a service's answer, 1xx included; zero: 64 KiB
+	Roots     *x509.CertPool // authorities that certificates of services are checked against; nil: those of the system
 }
 
 // Timeouts bound how long a proxy waits. Each that is zero has its default.
@@ -77,7 +79,7 @@ func New(g *gate.Gate, o Options) (http.Handler, error) {
 	t.fill()
 	p := &proxy{gate: g, routes: routes, stall: t.Stall, proxies: o.Proxies, log: o.Log}
 	p.forward = &httputil.ReverseProxy{
-		Rewrite: p.rewrite, Transport: newTransport(t, o.MaxHeader), ModifyResponse: answered, ErrorHandler: failed,
+		Rewrite: p.rewrite, Transport: newTransport(t, &o), ModifyResponse: answered, ErrorHandler: failed,
 		BufferPool: new(buffers), ErrorLog: log.New(io.Discard, "", 0), // the line of the request says it
 	}
 	p.protected = g.Protect(http.HandlerFunc(p.pass))
@@ -112,6 +114,9 @@ func unfit(x *exchange, r *http.Request) *gate.Denial {
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		// The one opens a way past the gate, the other shows the client what the service is told.
 		return &gate.Denial{Status: http.StatusNotImplemented, Code: "method_not_implemented", Title: "The method is not carried"}
+	case !r.ProtoAtLeast(1, 1) && r.Header["Content-Length"] == nil && (r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch):
+		// A body in chunks would reach the service as an empty one (RFC 1945 section 7.2.2).
+		return &gate.Denial{Status: http.StatusBadRequest, Code: "bad_body", Title: "The request does not say how long its body is"}
 	case r.Host == "":
 		return &gate.Denial{Status: http.StatusBadRequest, Code: "bad_target", Title: "The request names no host"}
 	case !plainHost(r.Host):
@@ -147,5 +152,14 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	x.verdict, x.to = &verdict, to
 	x.prepare(r)
-	p.forward.ServeHTTP(w, r)
+	body, streams := r.Body.(*upload)
+	if streams && to.Scheme == "https" {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		body.watch(cancel)
+		r = r.WithContext(ctx)
+	}
+	if p.forward.ServeHTTP(w, r); streams {
+		body.settle()
+	}
 }

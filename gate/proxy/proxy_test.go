@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -106,6 +107,9 @@ func (minter) Mint(_ context.Context, d *gatehouse.Decision) (string, error) {
 var rules = gate.Rules{"/": gate.AnyKey(), "/public/": gate.Open(), "/admin/": gate.All("admin")}
 
 // setting is what a test changes.
+// quiet is the log of servers that are meant to fail.
+var quiet = log.New(io.Discard, "", 0)
+
 type setting struct {
 	service http.Handler // nil: echo
 	address string       // of a service that is no HTTP server of Go's
@@ -113,6 +117,16 @@ type setting struct {
 	gate    gate.Options
 	proxy   proxy.Options
 	accept  func(net.Listener) net.Listener // nil: as it is
+	secure  bool                            // service and proxy speak HTTP/2 over TLS too
+}
+
+// start starts a server, with TLS and HTTP/2 where it is asked for.
+func (o *setting) start(s *httptest.Server) {
+	if s.EnableHTTP2 = o.secure; o.secure {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
 }
 
 func newSite(t testing.TB, o setting) *site {
@@ -135,8 +149,13 @@ func newSite(t testing.TB, o setting) *site {
 		if o.service == nil {
 			o.service = http.HandlerFunc(s.echo)
 		}
-		s.service = httptest.NewServer(o.service)
+		s.service = httptest.NewUnstartedServer(o.service)
+		s.service.Config.ErrorLog = quiet
+		o.start(s.service)
 		t.Cleanup(s.service.Close)
+		if o.secure && o.proxy.Roots == nil {
+			o.proxy.Roots = s.service.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		}
 		o.address = s.service.Listener.Addr().String()
 	}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
@@ -144,7 +163,11 @@ func newSite(t testing.TB, o setting) *site {
 	g, err := gate.New(s.house.Authority, o.gate)
 	must(err)
 	if o.proxy.Upstreams == nil {
-		o.proxy.Upstreams, err = proxy.ParseUpstreams([]string{"http://" + o.address})
+		scheme := "http://"
+		if o.secure {
+			scheme = "https://"
+		}
+		o.proxy.Upstreams, err = proxy.ParseUpstreams([]string{scheme + o.address})
 		must(err)
 	}
 	o.proxy.Log = logger
@@ -156,8 +179,11 @@ func newSite(t testing.TB, o setting) *site {
 	if o.accept != nil {
 		front.Listener = o.accept(front.Listener)
 	}
-	front.Start()
+	o.start(front)
 	t.Cleanup(front.Close)
+	if o.secure {
+		s.client = front.Client().Transport.(*http.Transport)
+	}
 	t.Cleanup(s.client.CloseIdleConnections)
 	s.url, s.address = front.URL, front.Listener.Addr().String()
 	return s

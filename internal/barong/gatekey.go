@@ -66,6 +66,7 @@ var denials = map[gatehouse.Reason]row{
 	gatehouse.ReasonSchemeNotAllowed:     {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonNetworkNotAllowed:    {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonRouteNotAllowed:      {status: http.StatusUnauthorized, code: codePermission},
+	gatehouse.ReasonNoRule:               {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonInsufficientScope:    {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonBodyUnavailable:      {status: http.StatusUnauthorized, code: codePermission},
 	gatehouse.ReasonAmbiguousPath:        {status: http.StatusUnauthorized, code: codePermission},

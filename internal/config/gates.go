@@ -41,6 +41,7 @@ type SPOE struct {
 type Proxy struct {
 	Listen    string   `key:"proxy.listen" default:"" help:"address of a proxy in front of services; empty: none"`
 	Upstreams []string `key:"proxy.upstreams" default:"" help:"the services: a URL such as http://127.0.0.1:3000, or HOST/PATH=URL for requests to this host and path, such as api.example.com/=http://127.0.0.1:3000"`
+	CAFile    string   `key:"proxy.ca_file" default:"" help:"PEM file with the authorities that certificates of https services are checked against; empty: those of the system"`
 }
 
 // listener is an address to listen on.

@@ -32,7 +32,7 @@ func TestAPIFaces(t *testing.T) {
 	if err := json.Unmarshal(post("/v1/keys", `{"owner":"a@example.com","schemes":["bearer"],"scopes":["keys:read"]}`), &k); err != nil {
 		t.Fatal(err)
 	}
-	for target, want := range map[string]int{"/v1/keys": 200, "/v1/self": 200, "/v1/accounts": 403, "/v1/keyring": 404, "/v1/docs": 200, "/v1/openapi.json": 200} {
+	for target, want := range map[string]int{"/v1/keys": 200, "/v1/self": 200, "/v1/accounts": 403, "/v1/keyring": 403, "/v1/keyring/rewrap": 404, "/v1/docs": 200, "/v1/openapi.json": 200} {
 		if w := get(public, target, "Authorization", "Bearer "+k.Token); w.Code != want {
 			t.Errorf("%s with a key: %d %s", target, w.Code, w.Body)
 		}

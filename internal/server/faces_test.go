@@ -130,7 +130,7 @@ func TestRoutesHaveLimits(t *testing.T) {
 		}
 	}
 	// The faces do not mix: what the socket offers is not public, and so on.
-	for target, h := range map[string]http.Handler{"/v1/keyring": p.public(), "/metrics": p.public(), "/v1/accounts": p.ops(), "/setup": p.admin()} {
+	for target, h := range map[string]http.Handler{"/v1/keyring/rewrap": p.public(), "/metrics": p.public(), "/v1/accounts": p.ops(), "/setup": p.admin()} {
 		if w := get(h, target); w.Code != 404 {
 			t.Errorf("%s: %d", target, w.Code)
 		}

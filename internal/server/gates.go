@@ -6,6 +6,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -63,15 +64,36 @@ func (p *parts) openGates(ctx context.Context, c *config.Config, log *slog.Logge
 	if err != nil {
 		return fmt.Errorf("proxy.upstreams: %w", err)
 	}
+	roots, err := authorities(c.Proxy.CAFile)
+	if err != nil {
+		return err
+	}
 	// A gate of its own: bodies that wait here take no room from those of the gateways.
 	serving, err := gate.New(p.authority, watchProxy(o))
 	if err != nil {
 		return err
 	}
-	if g.proxy, err = proxy.New(serving, proxy.Options{Upstreams: upstreams, Proxies: p.proxies, Log: log}); err != nil {
+	if g.proxy, err = proxy.New(serving, proxy.Options{Upstreams: upstreams, Proxies: p.proxies, Log: log, Roots: roots}); err != nil {
 		return fmt.Errorf("proxy.upstreams: %w", err)
 	}
 	return nil
+}
+
+// authorities reads certificates. Nil: those of the system.
+func authorities(path string) (*x509.CertPool, error) {
+	const key = "proxy.ca_file"
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s: %s: holds no certificate in PEM", key, path)
+	}
+	return pool, nil
 }
 
 func hasGates(c *config.Config) bool {

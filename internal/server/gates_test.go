@@ -6,14 +6,17 @@ package server
 import (
 	"bufio"
 	"context"
+	"encoding/pem"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -204,6 +207,28 @@ func TestProxySwitchesProtocols(t *testing.T) {
 	}
 }
 
+// The certificate of a service may be of an authority of one's own.
+func TestProxyWithAnAuthority(t *testing.T) {
+	t.Parallel()
+	service := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	service.EnableHTTP2, service.Config.ErrorLog = true, slog.NewLogLogger(silent.Handler(), slog.LevelInfo)
+	service.StartTLS()
+	t.Cleanup(service.Close)
+	path := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{path: "200 HTTP/2.0", "": "502"} {
+		g := runGates(t, nil, map[string]string{"proxy.upstreams": service.URL, "proxy.ca_file": file})
+		if resp, body := once(t, g.proxy, g.request("/orders/7")); !strings.HasPrefix(strconv.Itoa(resp.StatusCode)+" "+body, want) {
+			t.Errorf("%q: %d %s, want %s", file, resp.StatusCode, body, want)
+		}
+		if err := g.stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // loader asks as a gateway does, on connections that it keeps.
 type loader struct {
 	addr, text string
@@ -293,6 +318,8 @@ func TestGatesRefused(t *testing.T) {
 		"gate.rules_file: open rules file":                 {"gate.rules_file": file("rules", "[rules]\n\"GET /x\" = []\n", 0o600)},
 		"proxy.upstreams: upstream 2":                      {"proxy.listen": "127.0.0.1:0", "proxy.upstreams": "http://127.0.0.1:1,ftp://127.0.0.1"},
 		"proxy.upstreams: new proxy: two upstreams":        {"proxy.listen": "127.0.0.1:0", "proxy.upstreams": "http://127.0.0.1:1,http://127.0.0.1:2"},
+		"proxy.ca_file: open":                              {"proxy.listen": "127.0.0.1:0", "proxy.upstreams": "https://127.0.0.1:1", "proxy.ca_file": filepath.Join(dir, "absent")},
+		"holds no certificate in PEM":                      {"proxy.listen": "127.0.0.1:0", "proxy.upstreams": "https://127.0.0.1:1", "proxy.ca_file": file("text", "text", 0o600)},
 	} {
 		set := map[string]string{"gate.listen": "127.0.0.1:0"}
 		for key, value := range more {

@@ -21,8 +21,10 @@ type lastCall struct {
 	log     *slog.Logger // is told of those beyond
 	open    atomic.Int64
 	leaving atomic.Bool
-	once    sync.Once
-	left    chan struct{} // closed when the listener is
+
+	stirring atomic.Int64 // connections that were idle and on which a request has begun to come
+	once     sync.Once
+	left     chan struct{} // closed when the listener is
 }
 
 // mostConns is how many connections a face takes at a time. One that does nothing costs about
@@ -54,8 +56,37 @@ func (l *lastCall) Accept() (net.Conn, error) {
 // counted is a connection of a lastCall.
 type counted struct {
 	*net.TCPConn
-	from *lastCall
-	once sync.Once
+	from  *lastCall
+	once  sync.Once
+	sleep atomic.Int32 // awake, asleep or stirs
+}
+
+// How a connection is between requests. http.Server takes one for idle until the whole header
+// of the next request is there.
+const (
+	awake int32 = iota // a request is served, or has yet to come for the first time
+	asleep
+	stirs // it was asleep, and something came
+)
+
+// Read is that of net.Conn.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if n > 0 && c.sleep.CompareAndSwap(asleep, stirs) {
+		c.from.stirring.Add(1)
+	}
+	return n, err
+}
+
+// rests is told of each new state of the connection: whether it is idle.
+func (c *counted) rests(idle bool) {
+	next := awake
+	if idle {
+		next = asleep
+	}
+	if c.sleep.Swap(next) == stirs {
+		c.from.stirring.Add(-1)
+	}
 }
 
 // Close is that of net.Conn.

@@ -6,11 +6,15 @@ package server
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -56,6 +60,120 @@ func TestMostConnections(t *testing.T) {
 	}
 	if got := strings.Count(log.String(), "no room for more connections"); got != 2 {
 		t.Errorf("said %d times: %s", got, &log)
+	}
+}
+
+// A request of which the beginning has come on an idle connection is answered, however long
+// the rest takes.
+func TestDrainWaitsForARequestThatBegan(t *testing.T) {
+	t.Parallel()
+	shut := make(chan struct{})
+	f := openFace(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-shut:
+			t.Error("idle connections are closed while a request comes")
+		default:
+		}
+	}), new(atomic.Bool))
+	s := f.server.(*web)
+	s.lull = 0
+	s.RegisterOnShutdown(func() { close(shut) })
+	served, drained := make(chan error, 1), make(chan error, 1)
+	go func() { served <- f.serve() }()
+	c := dial(t, f.listener.Addr().String())
+	c.send("/")
+	c.read()
+	if _, err := io.WriteString(c.conn, "GET / HTTP/1.1\r\nHo"); err != nil {
+		t.Fatal(err)
+	}
+	until(t.Context(), func() bool { return f.listener.(*lastCall).stirring.Load() == 1 })
+	go func() { drained <- f.drain(t.Context()) }()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if _, err := io.WriteString(c.conn, "st: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if resp, _ := c.read(); resp.StatusCode != http.StatusOK {
+		t.Error(resp.Status)
+	}
+	_ = c.conn.Close()
+	if err := <-drained; err != nil || s.open.Load() != 0 || f.listener.(*lastCall).stirring.Load() != 0 {
+		t.Errorf("%v, %d connections", err, s.open.Load())
+	}
+}
+
+// tunnel is an open WebSocket through the proxy to a service that repeats lines.
+func (g *gated) tunnel(t *testing.T) *wireClient {
+	t.Helper()
+	c := dial(t, g.proxy)
+	upgrade := strings.Replace(g.request("/socket"), "\r\n\r\n", "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", 1)
+	if _, err := io.WriteString(c.conn, upgrade); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.ReadResponse(c.r, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	return c
+}
+
+func (c *wireClient) talks(text string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, text+"\n"); err != nil {
+		c.t.Error(err)
+	}
+	if line, err := c.r.ReadString('\n'); line != text+"\n" {
+		c.t.Errorf("%q, %v", line, err)
+	}
+}
+
+var repeats = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	_ = rw.Flush()
+	_, _ = io.Copy(conn, rw)
+})
+
+// While a face drains a WebSocket lives until it ends, and the face ends with the last of them.
+func TestDrainWaitsForWebSockets(t *testing.T) {
+	t.Parallel()
+	service := httptest.NewServer(repeats)
+	t.Cleanup(service.Close)
+	to, _ := url.Parse(service.URL)
+	f := openFace(t, httputil.NewSingleHostReverseProxy(to), new(atomic.Bool))
+	go func() { _ = f.serve() }()
+	g := &gated{proxy: f.listener.Addr().String()}
+	one, two := g.tunnel(t), g.tunnel(t)
+	var ended atomic.Bool
+	f.server.(*web).RegisterOnShutdown(func() {
+		one.talks("hello")
+		_ = one.conn.Close()
+		for range 100 {
+			two.talks("hello")
+		}
+		ended.Store(true)
+		_ = two.conn.Close()
+	})
+	if err := f.drain(t.Context()); err != nil || !ended.Load() {
+		t.Errorf("the face ended before the last WebSocket (%v): %v", ended.Load(), err)
+	}
+}
+
+// Who does not end by itself is cut when the grace is over, and that is no error.
+func TestDrainCutsWebSockets(t *testing.T) {
+	t.Parallel()
+	g := runGates(t, repeats, map[string]string{"shutdown_grace": "1500ms"})
+	c := g.tunnel(t)
+	c.talks("hello")
+	if err := g.stop(); err != nil {
+		t.Error(err)
+	}
+	if !c.ended() {
+		t.Error("the WebSocket is open after the process")
 	}
 }
 

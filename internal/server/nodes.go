@@ -67,12 +67,18 @@ func (p *parts) cluster(ctx context.Context) api.Cluster {
 			out.Limits.Problem += "; each process admits its share of every limit"
 		}
 	}
+	if rules := p.gates.rules; rules != nil {
+		out.Rules = new(part("file", rules.problem()))
+	}
 	db := p.nodes.db.Load()
 	if db == nil {
 		return out
 	}
 	s, _, _ := db.Sharing()
 	out.Node, out.Store.Kind, out.Feed = s.ID, "postgresql", feed(s.Lease, s.Leased, s.PollAge)
+	if s.PollAge >= 0 {
+		out.FeedAge = max(1, s.PollAge.Milliseconds())
+	}
 	for _, n := range s.Nodes {
 		out.Nodes = append(out.Nodes, api.Node{ID: n.ID, Name: n.Name, Version: n.Version, Shares: n.Shares, Lease: n.Lease.Milliseconds(), Started: n.Started, Seen: n.Seen, Silent: silence(&n)})
 	}
@@ -149,8 +155,8 @@ func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
 		api.Part
 	}
 	all := []named{{"store", c.Store}, {"keyring", c.Keyring}, {"feed", c.Feed}, {"nonces", c.Nonces}, {"limits", c.Limits}}
-	if rules := p.gates.rules; rules != nil {
-		all = append(all, named{"rules", part("file", rules.problem())})
+	if c.Rules != nil {
+		all = append(all, named{"rules", *c.Rules})
 	}
 	for _, part := range all {
 		state := "ok"

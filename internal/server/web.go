@@ -44,11 +44,16 @@ type web struct {
 	*http.Server
 	listener net.Listener
 	open     atomic.Int64 // connections
+	tunnels  atomic.Int64 // connections that went over to another protocol, such as WebSocket
+	cut      func()       // ends what runs, tunnels too
 	draining *atomic.Bool
+	lull     time.Duration // how long an idle connection may still bring a request after SIGTERM
+	log      *slog.Logger
 }
 
 func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, log *slog.Logger) *web {
-	s := &web{listener: ln, draining: draining}
+	all, cut := context.WithCancel(context.Background())
+	s := &web{listener: ln, draining: draining, cut: cut, lull: time.Second, log: log}
 	s.Server = &http.Server{
 		Handler:           s.closing(h),
 		ReadHeaderTimeout: l.header,
@@ -57,7 +62,11 @@ func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, lo
 		IdleTimeout:       l.idle,
 		MaxHeaderBytes:    l.headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ConnState: func(_ net.Conn, state http.ConnState) {
+		BaseContext:       func(net.Listener) context.Context { return all },
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			if c, ok := conn.(*counted); ok {
+				c.rests(state == http.StateIdle)
+			}
 			switch state {
 			case http.StateNew:
 				s.open.Add(1)
@@ -72,7 +81,8 @@ func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, lo
 // closing ends a connection with the answer that is written while the process drains.
 func (s *web) closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		last := &lastAnswer{ResponseWriter: w, draining: s.draining}
+		last := &lastAnswer{ResponseWriter: w, draining: s.draining, tunnels: &s.tunnels}
+		defer last.end()
 		h.ServeHTTP(last, r)
 		if !last.begun { // an answer of which nothing was written, such as a gate's
 			last.WriteHeader(http.StatusOK)
@@ -85,7 +95,9 @@ func (s *web) closing(h http.Handler) http.Handler {
 type lastAnswer struct {
 	http.ResponseWriter
 	draining *atomic.Bool
+	tunnels  *atomic.Int64
 	begun    bool
+	hijacked bool
 }
 
 func (w *lastAnswer) WriteHeader(status int) {
@@ -105,42 +117,62 @@ func (w *lastAnswer) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// Hijack is for [http.ResponseController]. The connection is the handler's own then: no answer
-// is left to begin.
+// Hijack is for [http.ResponseController]. The connection is the handler's own then, for as long
+// as it runs: no answer is left to begin.
 func (w *lastAnswer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.tunnels.Add(1) // before the server forgets the connection: a drain sees the one or the other
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	w.begun = w.begun || err == nil
-	return conn, rw, err
+	if err != nil {
+		w.tunnels.Add(-1)
+		return nil, nil, err
+	}
+	w.begun, w.hijacked = true, true
+	return conn, rw, nil
+}
+
+// end is called when the handler has returned.
+func (w *lastAnswer) end() {
+	if w.hijacked {
+		w.tunnels.Add(-1)
+	}
 }
 
 // Unwrap is for [http.ResponseController].
 func (w *lastAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// lull is how long an idle connection may still bring a request after SIGTERM.
-const lull = time.Second
-
 // Drain stops taking connections and lets those that are open finish: each gets one
 // more answer, which closes it. Closing idle connections at once, as http.Server does,
-// would lose requests that are on their way.
+// would lose requests that are on their way; one of which the beginning has come is waited
+// for after the lull too. Tunnels end by themselves, or with ctx, which is no error: they
+// have no end of their own.
 func (s *web) Drain(ctx context.Context) error {
+	defer s.cut()
 	_ = s.listener.Close() // Serve returns; a second Close says only that it is closed
-	deadline := time.NewTimer(lull)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for s.open.Load() > 0 {
-		select {
-		case <-tick.C:
-			continue
-		case <-deadline.C:
-		case <-ctx.Done():
-		}
-		break
-	}
+	l, _ := s.listener.(*lastCall)
+	lulled := time.Now().Add(s.lull)
+	until(ctx, func() bool {
+		return s.open.Load() == 0 || time.Now().After(lulled) && (l == nil || l.stirring.Load() == 0)
+	})
 	// Shutdown closes the listener again, where Serve has not returned yet.
 	if err := s.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 		_ = s.Close()
 		return fmt.Errorf("drain: %w", err)
 	}
+	if until(ctx, func() bool { return s.tunnels.Load() == 0 }); s.tunnels.Load() > 0 {
+		s.log.Info("connections of another protocol, such as WebSocket, are cut", "connections", s.tunnels.Load())
+	}
 	return nil
+}
+
+// until waits until a condition holds, or for the end of ctx.
+func until(ctx context.Context, holds func() bool) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
