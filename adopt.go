@@ -207,6 +207,9 @@ func checkForeign(f *Foreign) error {
 	if f.ID == "" || len(f.ID) > maxKeyIDLen || !printable(f.ID) {
 		return &InvalidError{Field: "id", Problem: "is not 1 to 128 printable ASCII characters without space"}
 	}
+	if f.ID == "." || f.ID == ".." {
+		return &InvalidError{Field: "id", Problem: "is a step of a path, so that no client can name the key"}
+	}
 	if err := checkName(f.Name); err != nil {
 		return err
 	}

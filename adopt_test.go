@@ -105,20 +105,21 @@ func TestAdoptRefuses(t *testing.T) {
 	made := h.key(t, gatehouse.NewKey{Schemes: []string{"barong"}})
 	hash512 := sha512.Sum512([]byte(foreignLong))
 	for name, spoil := range map[string]func(f *gatehouse.Foreign){
-		"no id":            func(f *gatehouse.Foreign) { f.ID = "" },
-		"an id with space": func(f *gatehouse.Foreign) { f.ID = "a b" },
-		"a taken id":       func(f *gatehouse.Foreign) { f.ID = made.Key.ID },
-		"no principal":     func(f *gatehouse.Foreign) { f.Principal = "" },
-		"nobody":           func(f *gatehouse.Foreign) { f.Principal = "nobody" },
-		"another scheme":   func(f *gatehouse.Foreign) { f.Scheme = "barong" },
-		"no such scheme":   func(f *gatehouse.Foreign) { f.Scheme = "none" },
-		"no hash":          func(f *gatehouse.Foreign) { f.Hash = nil },
-		"another hash":     func(f *gatehouse.Foreign) { f.Hash = hash512[:] },
-		"unknown hash":     func(f *gatehouse.Foreign) { f.HashName = "md5" },
-		"no prefix":        func(f *gatehouse.Foreign) { f.Prefix = "" },
-		"a bad scope":      func(f *gatehouse.Foreign) { f.Scopes = gatehouse.Scopes{"a b"} },
-		"short lifetime":   func(f *gatehouse.Foreign) { f.Unused = time.Minute },
-		"control in name":  func(f *gatehouse.Foreign) { f.Name = "a\nb" },
+		"no id":                          func(f *gatehouse.Foreign) { f.ID = "" },
+		"an id with space":               func(f *gatehouse.Foreign) { f.ID = "a b" },
+		"an id that is a step of a path": func(f *gatehouse.Foreign) { f.ID = ".." },
+		"a taken id":                     func(f *gatehouse.Foreign) { f.ID = made.Key.ID },
+		"no principal":                   func(f *gatehouse.Foreign) { f.Principal = "" },
+		"nobody":                         func(f *gatehouse.Foreign) { f.Principal = "nobody" },
+		"another scheme":                 func(f *gatehouse.Foreign) { f.Scheme = "barong" },
+		"no such scheme":                 func(f *gatehouse.Foreign) { f.Scheme = "none" },
+		"no hash":                        func(f *gatehouse.Foreign) { f.Hash = nil },
+		"another hash":                   func(f *gatehouse.Foreign) { f.Hash = hash512[:] },
+		"unknown hash":                   func(f *gatehouse.Foreign) { f.HashName = "md5" },
+		"no prefix":                      func(f *gatehouse.Foreign) { f.Prefix = "" },
+		"a bad scope":                    func(f *gatehouse.Foreign) { f.Scopes = gatehouse.Scopes{"a b"} },
+		"short lifetime":                 func(f *gatehouse.Foreign) { f.Unused = time.Minute },
+		"control in name":                func(f *gatehouse.Foreign) { f.Name = "a\nb" },
 	} {
 		f := h.foreign()[:1]
 		spoil(&f[0])

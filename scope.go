@@ -107,6 +107,7 @@ const (
 	ScopeUsageRead    Scope = "usage:read"
 	ScopeAuditRead    Scope = "audit:read"
 	ScopeSigning      Scope = "signing:write"
+	ScopeSystem       Scope = "system:read"
 )
 
 // ManagementScope is a management scope and what it allows.
@@ -134,6 +135,7 @@ var managementScopes = []ManagementScope{
 	{ScopeUsageRead, "read usage and the hygiene report"},
 	{ScopeAuditRead, "read and check the audit log, and read attempts"},
 	{ScopeSigning, "read and rotate the signing keys; in the default tenant"},
+	{ScopeSystem, "read how the server and its keyring stand; in the default tenant"},
 }
 
 // ManagementScopes lists the management scopes in the order of the documentation. The slice

@@ -10,9 +10,11 @@ type Cluster struct {
 	Node    string `json:"node,omitempty" doc:"id of the process that answers; absent where it is alone"`
 	Store   Part   `json:"store" doc:"what keeps the keys"`
 	Feed    Part   `json:"feed" doc:"what tells of changes that other processes make"`
+	FeedAge int64  `json:"feed_age_ms,omitempty" doc:"how long ago the feed was read last, in milliseconds; absent where it never was, or there is none"`
 	Nonces  Part   `json:"nonces" doc:"what remembers the nonces of signed requests"`
 	Limits  Part   `json:"limits" doc:"what counts under limits and quotas"`
 	Keyring Part   `json:"keyring" doc:"what opens sealed secrets"`
+	Rules   *Part  `json:"rules,omitempty" doc:"the file that route rules are read from; absent where there is none"`
 	Nodes   []Node `json:"nodes" nullable:"false" doc:"all processes, the longest running first"`
 }
 

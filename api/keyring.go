@@ -10,7 +10,7 @@ type KeyringKey struct {
 	ID        string    `json:"id"`
 	Kind      string    `json:"kind" enum:"kek,pepper,root"`
 	Algorithm string    `json:"algorithm"`
-	Source    string    `json:"source" doc:"'inline', or file:, env: or vault: and a place"`
+	Source    string    `json:"source" doc:"'inline', or file:, env: or vault: and a place; away from the admin socket 'inline', 'file', 'env' or 'vault'"`
 	Rank      string    `json:"rank" enum:"primary,active"`
 	Created   time.Time `json:"created"`
 	DataKeys  int       `json:"data_keys" doc:"of a KEK: data keys that it wraps"`

@@ -28,10 +28,25 @@ type AccountQuery struct {
 	Role  string
 }
 
+func (f *AccountQuery) values() url.Values {
+	q := url.Values{}
+	add(q, "kind", f.Kind)
+	add(q, "owner", f.Owner)
+	add(q, "state", f.State)
+	add(q, "role", f.Role)
+	return q
+}
+
 // Accounts yields the accounts and service accounts that a query selects, page by page. An
 // error is the last.
 func (c *Client) Accounts(ctx context.Context, f AccountQuery) iter.Seq2[api.Account, error] {
 	return c.accounts(ctx, "/v1/accounts", f)
+}
+
+// AccountPage reads one page of the accounts and service accounts that a query selects.
+func (c *Client) AccountPage(ctx context.Context, f AccountQuery, p Page) (out api.Accounts, err error) {
+	err = c.read(ctx, path("/v1/accounts", p.add(f.values())), &out)
+	return out, err
 }
 
 // ServiceAccounts yields the service accounts, of one owner (e-mail address or uid) or of
@@ -42,13 +57,8 @@ func (c *Client) ServiceAccounts(ctx context.Context, owner string) iter.Seq2[ap
 
 func (c *Client) accounts(ctx context.Context, from string, f AccountQuery) iter.Seq2[api.Account, error] {
 	return each(func(p Page) ([]api.Account, string, error) {
-		q := url.Values{}
-		add(q, "kind", f.Kind)
-		add(q, "owner", f.Owner)
-		add(q, "state", f.State)
-		add(q, "role", f.Role)
 		var out api.Accounts
-		err := c.read(ctx, path(from, p.add(q)), &out)
+		err := c.read(ctx, path(from, p.add(f.values())), &out)
 		return out.Accounts, out.Next, err
 	})
 }

@@ -10,7 +10,9 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 )
 
-// Keyring reads the keyring. It holds no key material.
+// Keyring reads the keyring. It holds no key material. Away from the admin socket it takes the
+// scope system:read and a superadministrator, and says of no key where it is kept. All that
+// changes the keyring goes through the socket.
 func (c *Client) Keyring(ctx context.Context) (out api.Keyring, err error) {
 	err = c.read(ctx, "/v1/keyring", &out)
 	return out, err

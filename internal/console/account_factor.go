@@ -81,10 +81,17 @@ func (v *visit) beginFactor() error {
 	})
 }
 
-// enableFactor turns the second factor on and shows the recovery codes. After a wrong code the
-// picture is not there any more: the app has it, or the holder begins again.
+// enableFactor turns the second factor on and shows the recovery codes. It takes the password
+// anew: who has got hold of a session must not lock its holder out with a factor of their own.
+// After a wrong password or code the picture is not there any more: the app has it, or the holder
+// begins again.
 func (v *visit) enableFactor() error {
-	recovery, err := v.Directory.EnableOTP(v.r.Context(), v.actor(), v.account.ID, v.code(), v.id)
+	ctx := v.r.Context()
+	err := v.Directory.ConfirmPassword(ctx, v.actor(), v.account.ID, gatehouse.NewSecret(v.r.PostFormValue("password")))
+	var recovery []gatehouse.Secret
+	if err == nil {
+		recovery, err = v.Directory.EnableOTP(ctx, v.actor(), v.account.ID, v.code(), v.id)
+	}
 	if err != nil {
 		return v.factorRefused(err, factorPage{Scanning: true})
 	}

@@ -51,14 +51,14 @@ func TestSecondFactor(t *testing.T) {
 		t.Errorf("the secret to type is %q", typed)
 	}
 	for code, want := range map[string]string{"": "Enter the code", "000000": "The code is wrong", "abc": "The code is wrong"} {
-		p := b.post("/account/factor/enable", "code", code)
+		p := b.post("/account/factor/enable", "code", code, "password", password)
 		p.expect(t, 422, want, "Begin again")
 		if strings.Contains(p.text, "otpauth") || strings.Contains(p.text, "<svg") {
 			t.Error("the secret is shown again")
 		}
 	}
 	code := f.code()
-	p = b.post("/account/factor/enable", "code", code[:3]+" "+code[3:])
+	p = b.post("/account/factor/enable", "code", code[:3]+" "+code[3:], "password", password)
 	p.expect(t, 200, "Your second factor is on.", `download="recovery-codes.txt"`)
 	codes := p.recovery()
 	if len(codes) != 10 || !h.find(a.Email).OTP {
@@ -74,7 +74,7 @@ func TestSecondFactor(t *testing.T) {
 	other.get("/account").leads(t, "/sign-in?next=%2Faccount")
 
 	// Sent again, and gone back to.
-	b.post("/account/factor/enable", "code", code).leads(t, "/account/factor?done=factor-on")
+	b.post("/account/factor/enable", "code", code, "password", password).leads(t, "/account/factor?done=factor-on")
 	b.post("/account/factor/begin").leads(t, "/account/factor?done=factor-on")
 	if p := b.follow(); len(p.recovery()) != 0 || !strings.Contains(p.text, "make new ones here") {
 		t.Errorf("the page afterwards: %v", p)
@@ -89,6 +89,41 @@ func TestSecondFactor(t *testing.T) {
 		if strings.Contains(h.log.String(), secret) {
 			t.Error("a secret is in the log")
 		}
+	}
+}
+
+// Who has got hold of a session, and not of the password, cannot turn a factor of their own on and
+// lock the holder out.
+func TestSessionAloneTurnsNoFactorOn(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a, thief := h.member("holder@example.com")
+	thief.get("/account/factor")
+	f := h.scan(thief.post("/account/factor/begin").uri(t))
+	code := f.code()
+	for _, guess := range []string{"", "Wrong-8472-kings"} {
+		p := thief.post("/account/factor/enable", "code", code, "password", guess)
+		p.expect(t, 422, "password is wrong", `type="password"`)
+		if guess != "" && strings.Contains(p.text, guess) {
+			t.Errorf("%q is in the page", guess)
+		}
+	}
+	for range 8 {
+		thief.post("/account/factor/enable", "code", code, "password", "Wrong-8472-kings").expect(t, 422)
+	}
+	p := thief.post("/account/factor/enable", "code", code, "password", password)
+	p.expect(t, 429, "Too many attempts. Try again in ")
+	if p.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	if h.find(a.Email).OTP {
+		t.Fatal("it is on")
+	}
+	b := h.stranger()
+	b.address = "198.51.100.7"
+	b.signIn(a.Email, password, "")
+	if e := h.events(a.ID)[1]; e.Verb != account.VerbPasswordConfirm || e.Outcome != gatehouse.OutcomeFailed {
+		t.Errorf("event %+v", e)
 	}
 }
 
@@ -143,8 +178,9 @@ func TestFactorOff(t *testing.T) {
 	if string(g.secret) == string(f.secret) {
 		t.Error("the new secret is the old one")
 	}
-	b.post("/account/factor/enable", "code", f.code()).expect(t, 422, "The code is wrong")
-	b.post("/account/factor/enable", "code", g.code()).expect(t, 200, "Recovery codes")
+	b.post("/account/factor/enable", "code", g.code()).expect(t, 422, "password is wrong")
+	b.post("/account/factor/enable", "code", f.code(), "password", password).expect(t, 422, "The code is wrong")
+	b.post("/account/factor/enable", "code", g.code(), "password", password).expect(t, 200, "Recovery codes")
 	if stored, err := h.store.GetKey(t.Context(), a.Tenant, k.Key.ID); err != nil || stored.State != gatehouse.StateDisabled {
 		t.Errorf("the key is %v, %v", stored.State, err)
 	}

@@ -4,7 +4,6 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -38,47 +37,23 @@ func (v *visit) accounts() error {
 		Asked: client.AccountQuery{Kind: get("kind"), Owner: get("owner"), State: get("state"), Role: get("role")},
 		Find:  strings.TrimSpace(get("find")), States: accountStates,
 	}
+	var found api.Accounts
 	var err error
 	if page.Find != "" {
-		var found api.Account
-		if found, err = v.api.Account(v.r.Context(), page.Find); err == nil {
-			return v.to(accountAt(found.UID), "")
+		var one api.Account
+		if one, err = v.api.Account(v.r.Context(), page.Find); err == nil {
+			return v.to(accountAt(one.UID), "")
 		}
 	} else {
-		err = v.listAccounts(&page)
+		found, err = v.api.AccountPage(v.r.Context(), page.Asked, client.Page{Cursor: get("cursor"), Limit: rows})
 	}
-	status := http.StatusOK
-	if page.Problem = wrongFilter(err); page.Problem != "" {
-		status = http.StatusUnprocessableEntity
-	} else if err != nil {
+	var status int
+	if status, page.Problem, err = v.answered(err); err != nil {
 		return err
 	}
+	page.Accounts = found.Accounts
+	page.First, page.More = v.pager("/operate/accounts", "cursor", found.Next)
 	return v.show(status, "operate-accounts.html", "Accounts", page)
-}
-
-// listAccounts reads a page of the accounts. The client has no cursor for them: what lies
-// before the page is read as well.
-func (v *visit) listAccounts(page *accountsPage) error {
-	from, next := 0, ""
-	if n, err := strconv.ParseUint(v.r.URL.Query().Get("from"), 10, 31); err == nil {
-		from = int(n)
-	}
-	at := 0
-	for a, err := range v.api.Accounts(v.r.Context(), page.Asked) {
-		if err != nil {
-			return err
-		}
-		if len(page.Accounts) == rows {
-			next = strconv.Itoa(at)
-			break
-		}
-		if at >= from {
-			page.Accounts = append(page.Accounts, a)
-		}
-		at++
-	}
-	page.First, page.More = v.pager("/operate/accounts", "from", next)
-	return nil
 }
 
 // accountAt is where the page of an account is.
@@ -135,11 +110,10 @@ func (v *visit) changeAccount() error {
 		}
 		_, err = v.api.UpdateAccount(ctx, uid, api.PatchAccount{Role: new(v.r.PostFormValue("role")), Level: &level})
 	case "limits":
-		limits, problem := readLimits(v.r.PostFormValue("limits"))
-		if problem != "" {
-			return v.accountPage(http.StatusUnprocessableEntity, problem)
+		var limits []api.Limit
+		if limits, err = readLimits(v.r.PostFormValue("limits")); err == nil {
+			_, err = v.api.UpdateAccount(ctx, uid, api.PatchAccount{Limits: &limits})
 		}
-		_, err = v.api.UpdateAccount(ctx, uid, api.PatchAccount{Limits: &limits})
 	case "reset-otp":
 		_, err = v.api.ResetOTP(ctx, uid)
 	case "sign-out":
@@ -147,8 +121,8 @@ func (v *visit) changeAccount() error {
 	default:
 		return gatehouse.ErrNotFound
 	}
-	if text := wrong(err); text != "" {
-		return v.accountPage(http.StatusUnprocessableEntity, text)
+	if status, text := v.refusal(err); text != "" {
+		return v.accountPage(status, text)
 	}
 	if err != nil {
 		return err
@@ -169,10 +143,4 @@ func (v *visit) signOutEverywhere(uid string) error {
 		return err
 	}
 	return directory.EndSessions(v.r.Context(), v.actor(), a.ID, v.id)
-}
-
-// isStatus reports whether an error is an answer of the API with this status.
-func isStatus(err error, status int) bool {
-	e, ok := errors.AsType[*client.Error](err)
-	return ok && e.Status == status
 }

@@ -26,7 +26,8 @@ type browser struct {
 	address string // of the client
 	site    string // what Sec-Fetch-Site says; empty: nothing
 	cookies map[string]string
-	page    page // what was seen last
+	page    page                                          // what was seen last
+	line    func(http.ResponseWriter) http.ResponseWriter // answers pass through it; nil: as they are
 }
 
 // page is an answer.
@@ -118,7 +119,11 @@ func (b *browser) send(method, target, body string) page {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
 	w := httptest.NewRecorder()
-	b.h.handler.ServeHTTP(w, r)
+	if b.line == nil {
+		b.h.handler.ServeHTTP(w, r)
+	} else {
+		b.h.handler.ServeHTTP(b.line(w), r)
+	}
 	resp := w.Result()
 	b.h.hygienic(method+" "+target, resp.Header)
 	for _, c := range resp.Cookies() {

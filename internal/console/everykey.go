@@ -51,10 +51,8 @@ func (v *visit) everyKey() error {
 		Text: get("text"), Owner: get("owner"), State: get("state"), Scheme: get("scheme"), Scope: get("scope"), Expires: get("expires"), Unused: get("unused"),
 	}}
 	found, err := v.api.KeyPage(v.r.Context(), page.Asked.query(now), client.Page{Cursor: get("cursor"), Limit: rows})
-	status := http.StatusOK
-	if page.Problem = wrongFilter(err); page.Problem != "" {
-		status = http.StatusUnprocessableEntity
-	} else if err != nil {
+	var status int
+	if status, page.Problem, err = v.answered(err); err != nil {
 		return err
 	}
 	page.Keys = found.Keys
@@ -62,13 +60,16 @@ func (v *visit) everyKey() error {
 	return v.show(status, "operate-keys.html", "All keys", page)
 }
 
-// wrongFilter is wrong for what a list is asked: an owner that does not exist is a problem
-// of the question.
-func wrongFilter(err error) string {
+// answered is the status of a list that was asked for, and what is wrong with the question: an
+// owner that does not exist is that, too. An error that is about something else is left.
+func (v *visit) answered(err error) (status int, problem string, left error) {
 	if isStatus(err, http.StatusNotFound) {
-		return "There is no account of this name."
+		return http.StatusUnprocessableEntity, "There is no account of this name.", nil
 	}
-	return wrong(err)
+	if status, problem = v.refusal(err); problem != "" {
+		return status, problem, nil
+	}
+	return http.StatusOK, "", err
 }
 
 // pager is where the first page of the list at path and the next one are, with what was

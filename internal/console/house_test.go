@@ -61,6 +61,8 @@ type house struct {
 	authority *gatehouse.Authority
 	directory *account.Directory
 	signing   *assertion.Keys
+	keeper    *seal.Keeper                      // of the keyring
+	cluster   func(context.Context) api.Cluster // nil: the API does not tell
 	proxies   gate.Proxies
 	mailbox   *mailbox
 	door      *door.Door
@@ -101,6 +103,8 @@ func open(t testing.TB) *house {
 	h.must(err)
 	sealer, err := seal.NewSealer(ctx, ring, h.store, time.Now)
 	h.must(err)
+	h.keeper = seal.NewKeeper(seal.KeeperConfig{Sealer: sealer, Rows: h.store, Audit: h.store})
+	t.Cleanup(h.keeper.Close)
 	replay, err := memory.OpenReplay(memory.Options{Fresh: true, Capacity: 1 << 12})
 	h.must(err)
 	t.Cleanup(func() { _ = replay.Close() })
@@ -131,6 +135,7 @@ func (h *house) mount(limiter gatehouse.Limiter) {
 	native, err := rest.New(rest.Config{
 		Authority: h.authority, Directory: h.directory, Tenants: h.store, Receipts: h.store, Usage: h.store, Attempts: h.store, Audit: h.store,
 		Limiter: limiter, Log: log, Proxies: h.proxies, RuleStore: h.store, Notices: h.store, Chains: h.store, Signing: signing{h.signing}, Sessions: h.session,
+		Keyring: ring{keeper: h.keeper}, Cluster: h.cluster,
 	})
 	h.must(err)
 	minter := assertion.NewMinter(assertion.MinterConfig{Keys: h.signing, Profile: assertion.Barong})

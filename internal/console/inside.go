@@ -5,7 +5,9 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"strings"
 
@@ -20,7 +22,7 @@ const codeField = "Gatehouse-Code"
 // what the API lets it.
 func (v *visit) inside() (*client.Client, error) {
 	return client.New(client.Options{
-		Server: "http://localhost", Signer: v, HTTPClient: &http.Client{Transport: passage{v.API, v.r}},
+		Server: "http://localhost", Signer: v, HTTPClient: &http.Client{Transport: passage{v.API, v}},
 	})
 }
 
@@ -50,22 +52,26 @@ func (v *visit) ask(method, path, kind, body string) (*http.Response, error) {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", kind)
-	return passage{v.Door, v.r}.RoundTrip(r)
+	return passage{v.Door, v}.RoundTrip(r)
 }
 
 // passage is the way to a handler of the same process. The client's address and whether its
 // connection was encrypted are those of the browser's request.
+//
+// A handler that asks whether its answer has arrived, as the API does with a secret, is left in
+// the middle of that question, and told by [visit.settle] what became of the page.
 type passage struct {
 	to http.Handler
-	of *http.Request
+	of *visit
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (p passage) RoundTrip(r *http.Request) (*http.Response, error) {
 	in := r.Clone(r.Context())
-	in.RequestURI, in.RemoteAddr, in.TLS, in.Host = r.URL.RequestURI(), p.of.RemoteAddr, p.of.TLS, p.of.Host
+	of := p.of.r
+	in.RequestURI, in.RemoteAddr, in.TLS, in.Host = r.URL.RequestURI(), of.RemoteAddr, of.TLS, of.Host
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Proto", "User-Agent"} {
-		in.Header[name] = p.of.Header[name]
+		in.Header[name] = of.Header[name]
 		if in.Header[name] == nil {
 			delete(in.Header, name)
 		}
@@ -74,11 +80,35 @@ func (p passage) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	w := &answer{header: http.Header{}, status: http.StatusOK}
-	p.to.ServeHTTP(w, in)
+	arrived, lost := iter.Pull(func(yield func(struct{}) bool) {
+		w.wait = yield
+		p.to.ServeHTTP(w, in)
+	})
+	if _, asks := arrived(); asks {
+		p.of.asked = append(p.of.asked, question{arrived, lost})
+	}
 	return &http.Response{
 		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
 	}, nil
+}
+
+// question is a handler that waits to hear whether its answer has arrived. It goes on when
+// it is told; arrived reports whether it asks again.
+type question struct {
+	arrived func() (struct{}, bool)
+	lost    func()
+}
+
+// settle tells the handlers that wait what became of their answers.
+func (v *visit) settle(arrived bool) {
+	for _, q := range v.asked {
+		for again := arrived; again; {
+			_, again = q.arrived()
+		}
+		q.lost()
+	}
+	v.asked = nil
 }
 
 // answer is a response that is kept.
@@ -87,6 +117,7 @@ type answer struct {
 	status int
 	begun  bool
 	body   bytes.Buffer
+	wait   func(struct{}) bool // returns whether the page that is made of the answer was written
 }
 
 // Header implements [http.ResponseWriter].
@@ -103,6 +134,17 @@ func (a *answer) WriteHeader(status int) {
 func (a *answer) Write(b []byte) (int, error) {
 	a.begun = true
 	return a.body.Write(b)
+}
+
+var errUnseen = errors.New("the page did not reach the browser")
+
+// FlushError is how an [http.ResponseController] asks whether the answer has arrived. That of a
+// failure holds nothing that could be lost, and may be asked for again at once: nobody waits.
+func (a *answer) FlushError() error {
+	if a.status < http.StatusMultipleChoices && !a.wait(struct{}{}) {
+		return errUnseen
+	}
+	return nil
 }
 
 // sessionOf is the id of the session that an answer of the door sets; empty: none.

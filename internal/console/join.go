@@ -51,6 +51,7 @@ type joinPage struct {
 	Policy  string // of passwords, in words
 	Problem string
 	Dead    bool // the link is no good
+	Closed  bool // nobody can register
 }
 
 // identity is where Barong's door has what these pages need.
@@ -146,6 +147,9 @@ func (v *visit) showRegister() error {
 }
 
 func (v *visit) registerPage(status int, page joinPage) (err error) {
+	if !v.Directory.Registers() {
+		return v.show(status, "register.html", "Register", joinPage{Closed: true})
+	}
 	if page.Policy, err = v.policy(); err != nil {
 		return err
 	}
@@ -155,6 +159,9 @@ func (v *visit) registerPage(status int, page joinPage) (err error) {
 // register makes an account. An address that has one gets the same answer, and where it is not
 // confirmed yet, another mail.
 func (v *visit) register() error {
+	if !v.Directory.Registers() {
+		return v.registerPage(http.StatusForbidden, joinPage{})
+	}
 	email := v.r.PostFormValue("email")
 	codes, err := v.tell("users", map[string]string{"email": email, "password": v.r.PostFormValue("password")})
 	switch {

@@ -13,6 +13,7 @@ import (
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/console"
+	"github.com/seed14544106/gatehouse/state/memory"
 )
 
 const (
@@ -273,4 +274,45 @@ func TestRegisteredByAnother(t *testing.T) {
 	b.signIn(newcomer, password, "")
 	other.get("/account").leads(t, "/sign-in?next=%2Faccount")
 	h.stranger().post("/sign-in", "email", newcomer, "password", "Of-The-Other-8472", "code", f.code()).expect(t, 401)
+}
+
+// closed is the house where nobody can register, nor has a second factor: it seals nothing.
+func closed(t *testing.T) *house {
+	t.Helper()
+	h, limiter := open(t), memory.NewLimiter(0, nil)
+	policy, err := account.Compile(account.DefaultPasswordPolicy())
+	h.must(err)
+	h.directory, err = account.New(account.Config{
+		Store: h.store, Sessions: h.store, Tickets: h.store, Audit: h.store, Limiter: limiter, Now: h.now, NoRegistration: true,
+		Sealer: struct{ gatehouse.Sealer }{}, Pepper: make([]byte, 32), Hasher: account.NewHasher(account.HasherConfig{MemoryKiB: 8, Time: 1}), Policy: policy,
+	})
+	h.must(err)
+	h.mount(limiter)
+	return h
+}
+
+func TestRegistrationClosed(t *testing.T) {
+	t.Parallel()
+	h := closed(t)
+	for _, h := range []*house{h, open(t)} {
+		for _, p := range []page{h.stranger().get("/sign-in"), h.stranger().post("/sign-in", "email", newcomer, "password", password)} {
+			if offers := strings.Contains(p.text, `href="/register"`); offers != h.directory.Registers() {
+				t.Errorf("registers: %v, the sign-in offers it: %v", h.directory.Registers(), offers)
+			}
+		}
+	}
+	b := h.stranger()
+	for status, p := range map[int]page{200: b.get("/register"), 403: b.post("/register", "email", newcomer, "password", password)} {
+		p.expect(t, status, "the operator of this server makes the accounts", `href="/sign-in"`)
+		if strings.Contains(p.text, "<form") {
+			t.Errorf("a form: %v", p)
+		}
+	}
+	if all := h.accounts(); len(all) != 0 {
+		t.Errorf("accounts %+v", all)
+	}
+	if r := h.sendSetup(h.token(), email, password); r.StatusCode != 201 {
+		t.Errorf("the first administrator: %d", r.StatusCode)
+	}
+	b.signIn(email, password, "")
 }

@@ -155,9 +155,9 @@ func TestChangesOfKeysTakeACode(t *testing.T) {
 	} {
 		before := h.stored(k.Key.ID)
 		b.get(row.page).expect(t, 200, `id="code"`)
-		b.post(row.target, row.pairs...).expect(t, 422, "A code of the second factor is needed.", `role="alert"`)
+		b.post(row.target, row.pairs...).expect(t, 403, "A code of the second factor is needed.", `role="alert"`)
 		used := f.code()
-		b.post(row.target, append(row.pairs, "code", "000000")...).expect(t, 422, "The code is wrong.")
+		b.post(row.target, append(row.pairs, "code", "000000")...).expect(t, 403, "The code is wrong.")
 		if h.stored(k.Key.ID).Version != before.Version {
 			t.Errorf("%s: changed without a code", row.target)
 		}
@@ -196,7 +196,7 @@ func TestEditKey(t *testing.T) {
 	h.must(err)
 	pairs := []string{"name", "mine", "scopes", "c", "expiry", "never"}
 	p = b.post(path+"/edit", append(pairs, "version", "2")...)
-	p.expect(t, 409, "Somebody changed this key", `value="mine"`, `name="version" value="3"`)
+	p.expect(t, 412, "Somebody changed this key", `value="mine"`, `name="version" value="3"`)
 	if h.stored(k.Key.ID).Name != name {
 		t.Error("the other change is lost")
 	}
@@ -250,9 +250,9 @@ func TestDisableEnableRevoke(t *testing.T) {
 		t.Errorf("the reason is not in the audit log: %s", events)
 	}
 	b.get(path + "/enable")
-	b.post(path+"/enable").expect(t, 422, `role="alert"`)
+	b.post(path+"/enable").expect(t, 409, `role="alert"`)
 	b.get(path + "/rotate")
-	b.post(path+"/rotate", "grace", "0").expect(t, 422, "The key is revoked.")
+	b.post(path+"/rotate", "grace", "0").expect(t, 409, "The key is revoked.")
 }
 
 func TestRotateKey(t *testing.T) {
@@ -279,7 +279,7 @@ func TestRotateKey(t *testing.T) {
 	b.get(path).expect(t, 200, "Rotation under way", "not safe to finish yet", "198.51.100.77", path+"/rotation")
 	b.get(path+"/rotation").expect(t, 200, "198.51.100.77", "python", "3 uses", "Finish the rotation")
 	b.get(path + "/rotate")
-	b.post(path+"/rotate", "grace", "0").expect(t, 422, "A rotation is under way until")
+	b.post(path+"/rotate", "grace", "0").expect(t, 409, "A rotation is under way until")
 
 	b.get(path + "/rotation")
 	b.post(path+"/rotation", "do", "extend", "grace", "2592000").leads(t, path+"?done=rotation-extended")
@@ -298,7 +298,7 @@ func TestRotateKey(t *testing.T) {
 	}
 	for _, pairs := range [][]string{{"do", "finish"}, {"do", "cancel"}, {"do", "extend", "grace", "60"}} {
 		b.get(path + "/rotation")
-		b.post(path+"/rotation", pairs...).expect(t, 422, "No rotation is under way")
+		b.post(path+"/rotation", pairs...).expect(t, 409, "No rotation is under way")
 	}
 	for _, pairs := range [][]string{{}, {"do", "sell"}, {"do", "extend", "grace", "x"}} {
 		b.get(path + "/rotate")

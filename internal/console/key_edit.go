@@ -39,7 +39,7 @@ func (v *visit) editKey() error {
 	if e, ok := errors.AsType[*client.Error](err); ok && e.Status == http.StatusPreconditionFailed {
 		page.Version = k.Version
 		page.Problem = "Somebody changed this key since you opened the form. Below is what you typed. Look at the key first: if you save again, this takes the place of the other change."
-		return v.keyForm(page)(http.StatusConflict)
+		return v.keyForm(page)(e.Status)
 	}
-	return refusedOr(err, &page.Problem, v.keyForm(page))
+	return v.refusedOr(err, &page.Problem, v.keyForm(page))
 }

@@ -5,9 +5,7 @@ package console
 
 import (
 	"cmp"
-	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +24,7 @@ type keyForm struct {
 	Scopes                  string   // others, with blanks between them
 	Expiry, Date            string   // a preset, and the day of the preset "date"
 	Networks, Metadata      string
+	Limits                  string
 	Signed                  bool
 }
 
@@ -34,13 +33,13 @@ func (v *visit) typed() keyForm {
 	get := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	return keyForm{
 		Name: get("name"), Scheme: get("scheme"), PublicKey: get("public_key"), Picked: v.r.PostForm["scope"], Scopes: get("scopes"),
-		Expiry: get("expiry"), Date: get("date"), Networks: get("networks"), Metadata: get("metadata"), Signed: get("signed") != "",
+		Expiry: get("expiry"), Date: get("date"), Networks: get("networks"), Metadata: get("metadata"), Limits: get("limits"), Signed: get("signed") != "",
 	}
 }
 
 // formOf is the form that says what a key is.
 func formOf(k *api.Key) keyForm {
-	f := keyForm{Name: k.Name, Picked: k.Scopes, Expiry: expiryKeep, Networks: strings.Join(k.Networks, "\n"), Signed: k.Signed}
+	f := keyForm{Name: k.Name, Picked: k.Scopes, Expiry: expiryKeep, Networks: strings.Join(k.Networks, "\n"), Limits: limitLines(k.Limits), Signed: k.Signed}
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(k.Metadata)) {
 		pairs = append(pairs, name+"="+k.Metadata[name])
@@ -122,6 +121,9 @@ func (f *keyForm) newKey(now time.Time) (api.NewKey, error) {
 	if n.Metadata, err = f.metadata(); err != nil {
 		return n, err
 	}
+	if n.Limits, err = readLimits(f.Limits); err != nil {
+		return n, err
+	}
 	ends, err := f.expires(now)
 	if err == nil && !ends.IsZero() {
 		n.Expires = &ends
@@ -135,7 +137,11 @@ func (f *keyForm) patch(now time.Time) (api.PatchKey, error) {
 	if err != nil {
 		return api.PatchKey{}, err
 	}
-	p := api.PatchKey{Name: &f.Name, Scopes: new(f.scopes()), Networks: new(append([]string{}, f.networks()...)), Signed: &f.Signed, Metadata: &notes}
+	limits, err := readLimits(f.Limits)
+	if err != nil {
+		return api.PatchKey{}, err
+	}
+	p := api.PatchKey{Name: &f.Name, Scopes: new(f.scopes()), Networks: new(append([]string{}, f.networks()...)), Signed: &f.Signed, Limits: &limits, Metadata: &notes}
 	if f.Expiry == expiryKeep {
 		return p, nil
 	}
@@ -193,24 +199,4 @@ func (v *visit) offer(f *keyForm, owner string) ([]scopeChoice, error) {
 	})
 	f.Scopes = strings.Join(rest, " ")
 	return out, nil
-}
-
-// refusal is what is wrong with a form: what the API or the form's own checks say of it.
-// Empty: err is of another kind.
-func refusal(err error) string {
-	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
-		return sentence(&api.Problem{Field: e.Field, Detail: e.Problem})
-	}
-	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == "idempotency_mismatch" {
-		return "This form was sent before, with other contents, and did its work then. Look for the key in your list; for another one open the form anew."
-	}
-	return wrong(err)
-}
-
-// refusedOr shows a form again where err is about what was typed.
-func refusedOr(err error, problem *string, form func(status int) error) error {
-	if *problem = refusal(err); *problem == "" {
-		return err
-	}
-	return form(http.StatusUnprocessableEntity)
 }

@@ -63,6 +63,7 @@ type keyFormPage struct {
 	Key     *shownKey // nil: a new one
 	Version int64     // of Key, that the form was made for
 	Owner   string    // uid of whom a new key is for; empty: the account itself
+	For     string    // name of Owner; empty: it is the account itself
 	Schemes []schemeChoice
 	Offer   []scopeChoice
 	Today   string
@@ -105,6 +106,9 @@ func (v *visit) keyForm(page *keyFormPage) func(int) error {
 		if page.Scheme == "" && len(page.Schemes) > 0 {
 			page.Scheme = page.Schemes[0].Name
 		}
+		if page.For, _, err = v.ownerOf(owner); err != nil {
+			return err
+		}
 		if page.Offer, err = v.offer(&page.keyForm, owner); err != nil {
 			return err
 		}
@@ -126,7 +130,7 @@ func (v *visit) createKey() error {
 	if !strings.HasPrefix(strings.TrimSpace(page.PublicKey), "-----BEGIN PUBLIC KEY") { // it may be a private one in another form
 		page.PublicKey = ""
 	}
-	return refusedOr(err, &page.Problem, v.keyForm(page))
+	return v.refusedOr(err, &page.Problem, v.keyForm(page))
 }
 
 // secretPage shows a new secret, this once.

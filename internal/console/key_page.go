@@ -16,6 +16,7 @@ import (
 type keyPage struct {
 	Key      *shownKey
 	Owner    string // e-mail address or name of whom it belongs to; empty: the reader
+	OwnerAt  string // where the page of that is
 	Ends     string // milliseconds that its end took to be in force everywhere; empty: not told
 	Rotation *api.Rotation
 	Attempts []api.Attempt // for operators: from where it was tried last
@@ -29,7 +30,7 @@ func (v *visit) showKey() error {
 		return err
 	}
 	page := keyPage{Key: k}
-	if page.Owner, err = v.ownerOf(k.Owner); err != nil {
+	if page.Owner, page.OwnerAt, err = v.ownerOf(k.Owner); err != nil {
 		return err
 	}
 	if took, err := strconv.ParseUint(v.r.URL.Query().Get("took"), 10, 16); err == nil && k.Revoked() {
@@ -71,16 +72,17 @@ func (v *visit) key() (*shownKey, error) {
 	return &shownKey{k}, err
 }
 
-// ownerOf is the name of an account other than the reader's own; empty: it is that.
-func (v *visit) ownerOf(uid string) (string, error) {
-	if uid == v.account.UID || !v.operates() {
-		return "", nil
+// ownerOf is the name of an account other than the reader's own, and where its page is; empty:
+// it is that.
+func (v *visit) ownerOf(uid string) (name, at string, err error) {
+	if uid == v.account.UID {
+		return "", "", nil
 	}
 	a, err := v.api.Account(v.r.Context(), uid)
 	if a.Kind == kindService {
-		return a.Username, err // its address is made up
+		return a.Username, (&shownService{a}).Path(), err // its address is made up
 	}
-	return a.Email, err
+	return a.Email, accountAt(uid), err
 }
 
 // keySpans are the times that the usage of a key looks back on, the first by default.

@@ -72,7 +72,7 @@ func (v *visit) rotateKey() error {
 	if err == nil || errors.Is(err, client.ErrSecretLost) {
 		return v.showSecret(http.StatusOK, "New secret", &made, asked.PublicKey, true)
 	}
-	return refusedOr(err, &page.Problem, v.rotateForm(page))
+	return v.refusedOr(err, &page.Problem, v.rotateForm(page))
 }
 
 func (v *visit) showRotation() error {
@@ -127,5 +127,5 @@ func (v *visit) changeRotation() error {
 	if err == nil {
 		return v.to(page.Key.Path(), done)
 	}
-	return refusedOr(err, &page.Problem, v.rotationForm(page))
+	return v.refusedOr(err, &page.Problem, v.rotationForm(page))
 }

@@ -101,7 +101,7 @@ func (v *visit) doVerb() error {
 	}
 	began := time.Now()
 	if err := what.do(v, v.r.Context(), page.Key.ID); err != nil {
-		return refusedOr(err, &page.Problem, v.verbForm(page))
+		return v.refusedOr(err, &page.Problem, v.verbForm(page))
 	}
 	to := page.Key.Path()
 	if what.typed { // the API answers when the end is in force everywhere

@@ -4,7 +4,6 @@
 package console
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -47,8 +46,11 @@ var keyNotices = map[string]string{
 // shownKey is a key with what pages say of it.
 type shownKey struct{ api.Key }
 
-// Path is the page of the key. Ids of imported keys may hold anything printable.
-func (k *shownKey) Path() string { return "/keys/" + url.PathEscape(k.ID) }
+// keyAt is where the page of a key is. Ids of imported keys may hold anything printable.
+func keyAt(kid string) string { return "/keys/" + url.PathEscape(kid) }
+
+// Path is the page of the key.
+func (k *shownKey) Path() string { return keyAt(k.ID) }
 
 // Label is what people call the key.
 func (k *shownKey) Label() string {
@@ -104,6 +106,7 @@ type keysPage struct {
 	States      []string
 	First, Next string // links; empty: there is no such page
 	Problem     string
+	Status      int          // of the page
 	Service     *servicePart // whose keys they are; nil: the reader's own
 }
 
@@ -115,11 +118,7 @@ func (v *visit) showKeys() error {
 	if err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if page.Problem != "" {
-		status = http.StatusUnprocessableEntity
-	}
-	return v.show(status, "keys.html", "My keys", page)
+	return v.show(page.Status, "keys.html", "My keys", page)
 }
 
 // keysOf is the page of an owner's keys that the query asks for; its links lead to path.
@@ -139,7 +138,7 @@ func (v *visit) keysOf(owner, path string) (*keysPage, error) {
 		again.Set("state", page.State)
 	}
 	found, err := v.api.KeyPage(v.r.Context(), q, client.Page{Cursor: asked.Get("after"), Limit: keyPageSize})
-	if page.Problem = wrong(err); err != nil && page.Problem == "" {
+	if page.Status, page.Problem, err = v.answered(err); err != nil {
 		return nil, err
 	}
 	page.Keys = shownKeys(found.Keys)

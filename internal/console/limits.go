@@ -5,8 +5,8 @@ package console
 
 import (
 	"fmt"
-	"iter"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,7 +23,7 @@ func limitLines(limits []api.Limit) string {
 	for _, l := range limits {
 		per := l.Refill
 		if per == "" {
-			per = shortSpan(time.Duration(l.Period) * time.Millisecond)
+			per = limitSpan(l.Period)
 		}
 		fmt.Fprintf(&b, "%s=%d/%s", l.Name, l.Count, per)
 		if l.Burst != 0 {
@@ -33,6 +33,9 @@ func limitLines(limits []api.Limit) string {
 	}
 	return b.String()
 }
+
+// limitSpan is a period of a limit, in milliseconds, as people write it.
+func limitSpan(ms int64) string { return shortSpan(time.Duration(ms) * time.Millisecond) }
 
 // shortSpan is a span without the zeros that it ends in: "1m", "24h".
 func shortSpan(d time.Duration) string {
@@ -46,9 +49,9 @@ func shortSpan(d time.Duration) string {
 	return text
 }
 
-// readLimits is the inverse of limitLines, and what is wrong with the text; empty lines are
-// none. No limits are an empty list.
-func readLimits(text string) (limits []api.Limit, problem string) {
+// readLimits is the inverse of limitLines; empty lines are none. No limits are an empty list.
+// *gatehouse.InvalidError.
+func readLimits(text string) (limits []api.Limit, err error) {
 	limits = []api.Limit{}
 	n := 0
 	for line := range strings.Lines(text) {
@@ -58,11 +61,11 @@ func readLimits(text string) (limits []api.Limit, problem string) {
 		}
 		l, ok := readLimit(line)
 		if !ok {
-			return nil, fmt.Sprintf("Line %d of the limits is not such as calls=100/1m, calls=100/1m+20 or plan=1000/day.", n)
+			return nil, &gatehouse.InvalidError{Field: "limits", Problem: fmt.Sprintf("line %d is not such as calls=100/1m, calls=100/1m+20 or plan=1000/day", n)}
 		}
 		limits = append(limits, l)
 	}
-	return limits, ""
+	return limits, nil
 }
 
 func readLimit(text string) (l api.Limit, ok bool) {
@@ -89,50 +92,44 @@ func readLimit(text string) (l api.Limit, ok bool) {
 	return l, err == nil
 }
 
-// limitsPage is where limits are: of tenants, of accounts and of keys.
+// limitsPage is where limits are: of tenants, of accounts and of keys. The API cannot be asked for
+// what has some: a page looks through so many accounts and keys.
 type limitsPage struct {
 	Tenants  []api.Tenant
 	Refused  string // why the tenants are not told
 	Accounts []api.Account
 	Keys     []api.Key
-	Looked   int  // at so many accounts, and at so many keys, at most
-	Some     bool // there are more than were looked at
+	Looked   int // at so many accounts, and at so many keys, at most
+
+	OfAccounts, OfKeys otherPages
 }
 
+// otherPages is where other pages of a list are; empty: there is no such page.
+type otherPages struct{ First, More string }
+
+// Only reports whether this page is all there is.
+func (p otherPages) Only() bool { return p.First == "" && p.More == "" }
+
 func (v *visit) limits() error {
-	page, ctx := limitsPage{Looked: 2000}, v.r.Context()
+	const looked = 1000
+	ctx, get := v.r.Context(), v.r.URL.Query().Get
+	page := limitsPage{Looked: looked}
 	tenants, err := v.api.Tenants(ctx)
 	if page.Refused = wrong(err); page.Refused == "" && err != nil {
 		return err
 	}
 	page.Tenants = tenants.Tenants
-	var someAccounts, someKeys bool
-	page.Accounts, someAccounts, err = limited(v.api.Accounts(ctx, client.AccountQuery{}), page.Looked, func(a *api.Account) bool { return len(a.Limits) > 0 })
+	accounts, err := v.api.AccountPage(ctx, client.AccountQuery{}, client.Page{Cursor: get("accounts"), Limit: looked})
 	if err != nil {
 		return err
 	}
-	page.Keys, someKeys, err = limited(v.api.Keys(ctx, client.KeyQuery{}), page.Looked, func(k *api.Key) bool { return len(k.Limits) > 0 })
+	page.Accounts = slices.DeleteFunc(accounts.Accounts, func(a api.Account) bool { return len(a.Limits) == 0 })
+	page.OfAccounts.First, page.OfAccounts.More = v.pager("/operate/limits", "accounts", accounts.Next)
+	keys, err := v.api.KeyPage(ctx, client.KeyQuery{}, client.Page{Cursor: get("keys"), Limit: looked})
 	if err != nil {
 		return err
 	}
-	page.Some = someAccounts || someKeys
+	page.Keys = slices.DeleteFunc(keys.Keys, func(k api.Key) bool { return len(k.Limits) == 0 })
+	page.OfKeys.First, page.OfKeys.More = v.pager("/operate/limits", "keys", keys.Next)
 	return v.show(http.StatusOK, "operate-limits.html", "Limits", page)
-}
-
-// limited are those of the first records that have limits, and whether there are further
-// records.
-func limited[T any](all iter.Seq2[T, error], most int, has func(*T) bool) (out []T, more bool, err error) {
-	seen := 0
-	for one, err := range all {
-		if err != nil {
-			return nil, false, err
-		}
-		if seen++; seen > most {
-			return out, true, nil
-		}
-		if has(&one) {
-			out = append(out, one)
-		}
-	}
-	return out, false, nil
 }

@@ -177,17 +177,33 @@ func (v *visit) refusals() ([]api.Attempt, error) {
 	return out[:min(len(out), 2*fewRows)], err
 }
 
-// hygienePage is the whole report.
+// hygienePage is a page of the whole report.
 type hygienePage struct {
 	api.Hygiene
-	Most int
+	Other otherPages
+	Cut   int // the report ends here, at so many findings, and there are more; zero: it does not
 }
 
+// hygieneReport shows a page of the findings. The API has no cursor for them: it tells the first
+// so many.
 func (v *visit) hygieneReport() error {
 	const most = 1000
-	report, err := v.api.Hygiene(v.r.Context(), unusedDays, most)
+	from := 0
+	if n, err := strconv.ParseUint(v.r.URL.Query().Get("from"), 10, 31); err == nil {
+		from = min(int(n), most-rows)
+	}
+	report, err := v.api.Hygiene(v.r.Context(), unusedDays, from+rows)
 	if err != nil {
 		return err
 	}
-	return v.show(http.StatusOK, "operate-hygiene.html", "Hygiene", hygienePage{report, most})
+	report.Findings = report.Findings[min(from, len(report.Findings)):]
+	page, next := hygienePage{Hygiene: report}, ""
+	switch to := from + rows; {
+	case report.More && to < most:
+		next = strconv.Itoa(to)
+	case report.More:
+		page.Cut = to
+	}
+	page.Other.First, page.Other.More = v.pager("/operate/hygiene", "from", next)
+	return v.show(http.StatusOK, "operate-hygiene.html", "Hygiene", page)
 }

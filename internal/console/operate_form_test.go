@@ -76,7 +76,7 @@ func TestAccountIsChanged(t *testing.T) {
 	b.follow().expect(t, 200, ">calls=100/1m&#43;20\nplan=1000/day\n<")
 	b.get("/operate/limits").expect(t, 200, "holder@example.com", "calls=100/1m&#43;20")
 	b.get(at)
-	b.post(at+"/limits", "limits", "calls=100/1m\ncalls=often</textarea><script>alert(1)").expect(t, 422, "Line 2 of the limits", "often&lt;/textarea&gt;")
+	b.post(at+"/limits", "limits", "calls=100/1m\ncalls=often</textarea><script>alert(1)").expect(t, 422, "Limits: line 2 is not such as", "often&lt;/textarea&gt;")
 	b.page.harmless(t)
 	b.post(at+"/limits", "limits", "calls=1/1m\ncalls=2/1m").expect(t, 422, "Limits: two have one name.")
 
@@ -90,7 +90,7 @@ func TestAccountIsChanged(t *testing.T) {
 	b.follow().expect(t, 200, ">banned<", ">disabled<")
 	b.post(at+"/state", "state", "odd").expect(t, 422, `role="alert"`)
 	b.get(at)
-	b.post(at+"/reset-otp").expect(t, 422, "The second factor is off.")
+	b.post(at+"/reset-otp").expect(t, 409, "The second factor is off.")
 	b.get(at)
 	b.post(at+"/odd").expect(t, 404)
 }
@@ -106,7 +106,7 @@ func TestAdminLeavesSuperadminAlone(t *testing.T) {
 		"state": {"state", "banned"}, "limits": {"limits", "calls=1/1h"}, "sign-out": {}, "reset-otp": {}, "role": {"role", "member"},
 	} {
 		admin.get(at)
-		admin.post(at+"/"+what, field[0], field[1], "level", "0").expect(t, 422, "may not do this")
+		admin.post(at+"/"+what, field[0], field[1], "level", "0").expect(t, 403, "may not do this")
 	}
 	super.get("/account").expect(t, 200)
 	own := h.accounts()
@@ -117,7 +117,7 @@ func TestAdminLeavesSuperadminAlone(t *testing.T) {
 	}
 	member := h.person("member@example.com", "")
 	admin.get("/operate/accounts/" + member.UID)
-	admin.post("/operate/accounts/"+member.UID+"/role", "role", "superadmin", "level", "0").expect(t, 422, "may not do this")
+	admin.post("/operate/accounts/"+member.UID+"/role", "role", "superadmin", "level", "0").expect(t, 403, "may not do this")
 }
 
 func TestChangesTakeACode(t *testing.T) {
@@ -130,14 +130,14 @@ func TestChangesTakeACode(t *testing.T) {
 	holder, seen := h.member("holder@example.com")
 	at := "/operate/accounts/" + holder.UID
 	b.get(at).expect(t, 200, `name="code"`)
-	b.post(at+"/sign-out").expect(t, 422, "A code of the second factor is needed.")
-	b.post(at+"/sign-out", "code", "000000").expect(t, 422, "The code is wrong.")
+	b.post(at+"/sign-out").expect(t, 403, "A code of the second factor is needed.")
+	b.post(at+"/sign-out", "code", "000000").expect(t, 403, "The code is wrong.")
 	seen.get("/account").expect(t, 200)
 	b.get(at)
 	b.post(at+"/sign-out", "code", f.code()).leads(t, at+"?done=account-sign-out")
 	seen.get("/account").leads(t, "/sign-in?next=%2Faccount")
 	b.get("/operate/rules")
-	b.post("/operate/rules", "version", "0", "rules", `{"/": {"key": true}}`).expect(t, 422, "A code of the second factor is needed.")
+	b.post("/operate/rules", "version", "0", "rules", `{"/": {"key": true}}`).expect(t, 403, "A code of the second factor is needed.")
 	b.post("/operate/rules", "version", "0", "rules", `{"/": {"key": true}}`, "code", f.code()).leads(t, "/operate/rules?done=rules-saved")
 
 	other := h.person("other@example.com", "")
@@ -155,7 +155,7 @@ func TestTenants(t *testing.T) {
 	_, b := h.administrator("super@example.com")
 	b.get("/operate/tenants").expect(t, 200, "default")
 	b.post("/operate/tenants", "name", "Acme!", "text", `<b>"`, "limits", "").expect(t, 422, `role="alert"`, `value="Acme!"`, "&lt;b&gt;&#34;")
-	b.post("/operate/tenants", "name", "acme", "limits", "odd").expect(t, 422, "Line 1 of the limits")
+	b.post("/operate/tenants", "name", "acme", "limits", "odd").expect(t, 422, "Limits: line 1 is not such as")
 	once := b.page.input("once")
 	b.post("/operate/tenants", "name", "acme", "text", hostileNames[0], "limits", "all=5/1s").leads(t, "/operate/tenants/acme?done=tenant-created")
 	b.post("/operate/tenants", "once", once, "name", "acme", "text", hostileNames[0], "limits", "all=5/1s").leads(t, "/operate/tenants/acme?done=tenant-created") // sent twice
@@ -167,8 +167,8 @@ func TestTenants(t *testing.T) {
 	old := p.input("version")
 	b.post(at+"/text", "version", old, "text", "Acme Inc", "limits", "").leads(t, at+"?done=tenant-text")
 	b.follow().expect(t, 200, "Acme Inc")
-	b.post(at+"/text", "version", old, "text", "Other", "limits", "").expect(t, 422, "Somebody else changed the tenant meanwhile")
-	b.post(at+"/disable", "version", old).expect(t, 422, "Somebody else changed the tenant meanwhile")
+	b.post(at+"/text", "version", old, "text", "Other", "limits", "").expect(t, 412, "Somebody else changed the tenant meanwhile")
+	b.post(at+"/disable", "version", old).expect(t, 412, "Somebody else changed the tenant meanwhile")
 	b.get(at)
 	b.post(at+"/disable", "version", b.page.input("version")).leads(t, at+"?done=tenant-disable")
 	b.follow().expect(t, 200, ">disabled<", ">Enable<")

@@ -51,13 +51,13 @@ func FuzzLimits(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		limits, problem := readLimits(text)
-		if problem != "" {
+		limits, err := readLimits(text)
+		if err != nil {
 			return
 		}
-		again, problem := readLimits(limitLines(limits))
-		if diff := cmp.Diff(limits, again); diff != "" || problem != "" {
-			t.Errorf("%q: %s %s", text, problem, diff)
+		again, err := readLimits(limitLines(limits))
+		if diff := cmp.Diff(limits, again); diff != "" || err != nil {
+			t.Errorf("%q: %v %s", text, err, diff)
 		}
 	})
 }

@@ -63,17 +63,15 @@ func (v *visit) auditPage(status int, page auditPage) error {
 	get := v.r.URL.Query().Get
 	page.Asked = auditFilter{Verb: get("verb"), Subject: get("subject"), Actor: get("actor"), Outcome: get("outcome"), Since: get("since"), Until: get("until")}
 	query, problem := page.Asked.query()
-	var found api.Events
-	var err error
-	if problem == "" {
-		found, err = v.api.EventPage(v.r.Context(), query, client.Page{Cursor: get("cursor"), Limit: rows})
-		problem = wrong(err)
-	}
-	if problem == "" && err != nil {
-		return err
-	}
 	if problem != "" {
-		page.Problem, status = problem, http.StatusUnprocessableEntity
+		page.Problem = problem
+		return v.show(http.StatusUnprocessableEntity, "operate-audit.html", "Audit log", page)
+	}
+	found, err := v.api.EventPage(v.r.Context(), query, client.Page{Cursor: get("cursor"), Limit: rows})
+	if refused, problem := v.refusal(err); problem != "" {
+		page.Problem, status = problem, refused
+	} else if err != nil {
+		return err
 	}
 	page.Events = found.Events
 	page.First, page.More = v.pager("/operate/audit", "cursor", found.Next)
@@ -83,8 +81,8 @@ func (v *visit) auditPage(status int, page auditPage) error {
 // verifyChain checks the whole log. A long one takes longer than a page may.
 func (v *visit) verifyChain() error {
 	chain, err := v.api.VerifyChain(v.r.Context(), api.VerifyChain{})
-	if text := wrong(err); text != "" {
-		return v.auditPage(http.StatusUnprocessableEntity, auditPage{Problem: text})
+	if status, text := v.refusal(err); text != "" {
+		return v.auditPage(status, auditPage{Problem: text})
 	}
 	if err != nil && v.r.Context().Err() != nil {
 		return v.show(http.StatusServiceUnavailable, "problem.html", "It takes too long", problem{

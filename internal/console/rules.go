@@ -81,9 +81,9 @@ func (v *visit) saveRules() error {
 	if isStatus(err, http.StatusPreconditionFailed) {
 		return v.overtaken(page)
 	}
-	if text := wrong(err); text != "" {
+	if status, text := v.refusal(err); text != "" {
 		page.Problem = sheet.name(text)
-		return v.rulesPage(http.StatusUnprocessableEntity, page)
+		return v.rulesPage(status, page)
 	}
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (v *visit) saveRules() error {
 // overtaken shows what was typed beside what somebody else has saved.
 func (v *visit) overtaken(page rulesPage) error {
 	page.Problem = "Somebody else changed the rules meanwhile; yours are not saved. Both are below: take over what you want to keep, and save again."
-	return v.rulesPage(http.StatusConflict, page)
+	return v.rulesPage(http.StatusPreconditionFailed, page)
 }
 
 func (v *visit) explainRule() error {
@@ -106,11 +106,8 @@ func (v *visit) explainRule() error {
 		return v.rulesPage(http.StatusUnprocessableEntity, page)
 	}
 	found, err := v.api.ExplainRule(v.r.Context(), q)
-	if page.Unclear = wrong(err); page.Unclear != "" {
-		return v.rulesPage(http.StatusUnprocessableEntity, page)
-	}
 	if err != nil {
-		return err
+		return v.refusedOr(err, &page.Unclear, func(status int) error { return v.rulesPage(status, page) })
 	}
 	page.Explained = &found
 	return v.rulesPage(http.StatusOK, page)

@@ -75,7 +75,7 @@ func TestRulesOfSomebodyElseAreKept(t *testing.T) {
 	theirs.post("/operate/rules", "version", "0", "rules", `{"/theirs": "a"}`).leads(t, "/operate/rules?done=rules-saved")
 	for _, version := range []string{"0", "7"} {
 		p := mine.post("/operate/rules", "version", version, "rules", `{"/mine": "a"}`)
-		p.expect(t, 409, "Somebody else changed the rules meanwhile", "/mine", "/theirs", `name="version" value="1"`, "readonly")
+		p.expect(t, 412, "Somebody else changed the rules meanwhile", "/mine", "/theirs", `name="version" value="1"`, "readonly")
 	}
 	if p := theirs.get("/operate/rules"); strings.Contains(p.text, "/mine") {
 		t.Errorf("the rules of somebody else are gone: %v", p)

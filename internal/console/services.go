@@ -17,7 +17,7 @@ func (c *Console) serviceRoutes() []route {
 		{pattern: "GET /service-accounts", need: holder, serve: (*visit).showServices},
 		{pattern: "GET /service-accounts/new", need: operator, serve: (*visit).showNewService},
 		{pattern: "POST /service-accounts", need: operator, serve: (*visit).createService},
-		{pattern: "GET /service-accounts/{uid}", need: operator, serve: (*visit).showService},
+		{pattern: "GET /service-accounts/{uid}", need: holder, serve: (*visit).showService},
 		{pattern: "POST /service-accounts/{uid}/state", need: operator, serve: (*visit).changeService},
 	}
 }
@@ -36,6 +36,10 @@ type shownService struct{ api.Account }
 
 // Path is the page of the service account.
 func (s *shownService) Path() string { return "/service-accounts/" + url.PathEscape(s.UID) }
+
+// Manages reports whether it manages the records of others: then nobody changes its keys who
+// does not.
+func (s *shownService) Manages() bool { return manages(s.Role) }
 
 // Active reports whether its keys may be used.
 func (s *shownService) Active() bool { return s.State == string(gatehouse.PrincipalActive) }
@@ -58,16 +62,12 @@ type servicesPage struct {
 // servicesShown is how many service accounts the list has at most.
 const servicesShown = 100
 
-// showServices lists the service accounts of the reader, or all. The API keeps them for
-// operators: others are told so, and need not ask it, which would be written down as denied.
+// showServices lists the service accounts of the reader, or to operators all.
 func (v *visit) showServices() error {
-	page := servicesPage{All: v.r.URL.Query().Get("of") == "all"}
+	page := servicesPage{All: v.operates() && v.r.URL.Query().Get("of") == "all"}
 	owner := v.account.UID
 	if page.All {
 		owner = ""
-	}
-	if !v.operates() {
-		return v.show(http.StatusOK, "services.html", "Service accounts", page)
 	}
 	for a, err := range v.api.ServiceAccounts(v.r.Context(), owner) {
 		if err != nil {
@@ -103,7 +103,7 @@ func (v *visit) createService() error {
 	if err == nil {
 		return v.to((&shownService{made}).Path(), "service-made")
 	}
-	return refusedOr(err, &page.Problem, func(status int) error {
+	return v.refusedOr(err, &page.Problem, func(status int) error {
 		return v.show(status, "service-new.html", "New service account", page)
 	})
 }
@@ -159,5 +159,5 @@ func (v *visit) changeService() error {
 		return v.to((&shownService{a}).Path(), done)
 	}
 	part := &servicePart{Once: v.r.PostFormValue("once")}
-	return refusedOr(err, &part.Refused, v.serviceForm(part))
+	return v.refusedOr(err, &part.Refused, v.serviceForm(part))
 }

@@ -27,7 +27,7 @@ func TestServiceAccounts(t *testing.T) {
 	b.get("/service-accounts/new")
 	b.post("/service-accounts", "name", "nightly", "mine", "yes", "once", once).leads(t, to+"?done=service-made") // the same one
 	b.get("/service-accounts/new")
-	b.post("/service-accounts", "name", "nightly").expect(t, 422, `role="alert"`)
+	b.post("/service-accounts", "name", "nightly").expect(t, 409, `role="alert"`)
 	b.get("/service-accounts/new")
 	b.post("/service-accounts", "name", "nobodys").expect(t, 303)
 	b.get("/service-accounts").expect(t, 200, "nightly", to)
@@ -62,30 +62,72 @@ func TestServiceAccounts(t *testing.T) {
 	b.get("/service-accounts/none").expect(t, 404)
 }
 
-// The API keeps service accounts for operators. Others are told, and leave no denial behind.
+// A holder sees the service accounts that are his, makes and changes their keys with his own
+// second factor, and leaves the rest to operators.
 func TestServiceAccountsOfHolders(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	holder, b := h.member("holder@example.com")
-	made, err := h.directory.CreateAccount(t.Context(), system, account.NewAccount{Kind: gatehouse.PrincipalService, Username: "batchjob", State: gatehouse.PrincipalActive})
-	h.must(err)
-	p := b.get("/service-accounts")
-	p.expect(t, 200, "made and kept by operators")
-	if strings.Contains(p.text, "batchjob") || strings.Contains(p.text, "/service-accounts/new") {
+	holder := h.person("holder@example.com", "")
+	f := h.protect(holder)
+	b := h.stranger()
+	b.signIn("holder@example.com", password, f.code())
+	b.get("/service-accounts").expect(t, 200, "No service accounts of yours", "An operator makes them")
+	his, others, mighty := h.robot("nightly", holder.ID, ""), h.robot("batchjob", "", ""), h.robot("manager", holder.ID, "admin")
+	at := "/service-accounts/" + his.UID
+	p := b.get("/service-accounts?of=all")
+	p.expect(t, 200, "nightly", at, "manager", "An operator makes further ones")
+	if strings.Contains(p.text, "batchjob") || strings.Contains(p.text, "/service-accounts/new") || strings.Contains(p.text, "of=all") {
 		t.Errorf("shows what is not his: %v", p)
 	}
-	if denied := h.events(holder.ID); strings.Contains(strings.Join(verbsOf(denied), " "), "denied") {
-		t.Errorf("events %v", denied)
+	p = b.get(at)
+	p.expect(t, 200, "You keep its keys.", "holder@example.com", "/keys/new?owner="+his.UID, "No keys yet")
+	if strings.Contains(p.text, "Disable the service account") {
+		t.Error("offers what operators do")
 	}
-	for _, target := range []string{"/service-accounts/new", "/service-accounts/" + made.UID} {
-		b.get(target).expect(t, 403, "may not see this page")
+	b.get("/keys/new?owner="+his.UID).expect(t, 200, "speaks for", his.UID, `id="code"`)
+	form := []string{"name", "job", "scheme", "barong", "expiry", "never", "owner", his.UID}
+	b.post("/keys", form...).expect(t, 403, "A code of the second factor is needed.")
+	b.post("/keys", append(form, "code", f.code())...).expect(t, 201, "job")
+	kid := b.page.code("kid")
+	if k := h.stored(kid); k.Principal != his.ID {
+		t.Errorf("made %+v", k)
+	}
+	b.get(at).expect(t, 200, "/keys/"+kid)
+	b.get("/keys/"+kid).expect(t, 200, "Belongs to", `href="`+at+`"`, "nightly")
+	b.get("/keys/" + kid + "/disable")
+	b.post("/keys/"+kid+"/disable", "code", f.code()).leads(t, "/keys/"+kid+"?done=key-disabled")
+	b.get("/keys").expect(t, 200, "No keys yet") // of his own
+
+	if p = b.get("/service-accounts/" + mighty.UID); strings.Contains(p.text, "/keys/new?owner=") {
+		t.Errorf("offers keys that are refused: %v", p)
+	}
+	p.expect(t, 200, "operators keep its keys")
+	b.get("/keys/new?owner=" + mighty.UID)
+	b.post("/keys", "name", "job", "scheme", "barong", "expiry", "never", "owner", mighty.UID, "code", f.code()).expect(t, 403)
+	b.get("/service-accounts/"+others.UID).expect(t, 404)
+	b.get("/keys/new?owner="+others.UID).expect(t, 404)
+	b.get("/service-accounts/"+holder.UID).expect(t, 404)
+	b.get("/service-accounts/new").expect(t, 403, "may not see this page")
+	for _, target := range []string{"/service-accounts/new", at, "/service-accounts"} {
 		h.stranger().get(target).leads(t, "/sign-in?next="+url.QueryEscape(target))
 	}
-	h.stranger().get("/service-accounts").leads(t, "/sign-in?next=%2Fservice-accounts")
 	b.get("/keys")
 	b.post("/service-accounts", "name", "mine").expect(t, 403)
 	b.get("/keys")
-	b.post("/service-accounts/"+made.UID+"/state", "do", "disable").expect(t, 403)
+	b.post(at+"/state", "do", "disable").expect(t, 403)
+	if denied := h.events(holder.ID); strings.Contains(strings.Join(verbsOf(denied), " "), "denied") {
+		t.Errorf("events %v", denied)
+	}
+}
+
+// robot makes a service account of an account, by its id; empty: nobody's.
+func (h *house) robot(name, owner, role string) account.Account {
+	h.t.Helper()
+	a, err := h.directory.CreateAccount(h.t.Context(), system, account.NewAccount{
+		Kind: gatehouse.PrincipalService, Username: name, Owner: owner, Role: role, State: gatehouse.PrincipalActive,
+	})
+	h.must(err)
+	return a
 }
 
 func verbsOf(events []gatehouse.Event) (out []string) {
@@ -103,11 +145,11 @@ func TestServiceAccountsTakeACode(t *testing.T) {
 	b := h.stranger()
 	b.signIn(email, password, f.code())
 	b.get("/service-accounts/new").expect(t, 200, `id="code"`)
-	b.post("/service-accounts", "name", "nightly").expect(t, 422, "A code of the second factor is needed.")
+	b.post("/service-accounts", "name", "nightly").expect(t, 403, "A code of the second factor is needed.")
 	p := b.post("/service-accounts", "name", "nightly", "code", f.code())
 	to, _, _ := strings.Cut(p.header.Get("Location"), "?")
 	p.leads(t, to+"?done=service-made")
 	b.follow().expect(t, 200, `id="code"`)
-	b.post(to+"/state", "do", "disable").expect(t, 422, "A code of the second factor is needed.", "<details open>")
+	b.post(to+"/state", "do", "disable").expect(t, 403, "A code of the second factor is needed.", "<details open>")
 	b.post(to+"/state", "do", "disable", "code", f.code()).leads(t, to+"?done=service-disabled")
 }

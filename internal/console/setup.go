@@ -23,11 +23,18 @@ type setupView struct {
 	Token   string // goes back with the form
 	Email   string
 	Problem string
-	Done    bool
+	Done    bool // the administrator has just been made
+	Over    bool // there was one before
 }
 
+// showSetup shows the form while there is no administrator. That there is one is no secret: the
+// form says so, too.
 func (v *visit) showSetup() error {
-	return v.setupPage(http.StatusOK, setupView{Token: v.r.URL.Query().Get("token")})
+	over, err := v.Directory.HasAdministrator(v.r.Context())
+	if err != nil {
+		return err
+	}
+	return v.setupPage(http.StatusOK, setupView{Token: v.r.URL.Query().Get("token"), Over: over})
 }
 
 func (v *visit) setupPage(status int, page setupView) error {
@@ -51,7 +58,13 @@ func (v *visit) setup() error {
 	_, err := v.Directory.Setup(v.r.Context(), actor, gatehouse.NewSecret(in.Token), account.Registration{Email: in.Email, Password: gatehouse.NewSecret(in.Password)})
 	if err != nil {
 		status, problem := v.explainSetup(err)
-		return v.result(asJSON, status, setupView{Token: in.Token, Email: in.Email, Problem: problem})
+		page := setupView{Token: in.Token, Email: in.Email, Problem: problem}
+		if status == http.StatusConflict && !asJSON {
+			if page.Over, err = v.Directory.HasAdministrator(v.r.Context()); err != nil {
+				return err
+			}
+		}
+		return v.result(asJSON, status, page)
 	}
 	return v.result(asJSON, http.StatusCreated, setupView{Email: in.Email, Done: true})
 }

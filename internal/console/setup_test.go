@@ -5,6 +5,7 @@ package console_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -35,6 +36,17 @@ func TestFormMakesTheAdministrator(t *testing.T) {
 	}
 	if len(h.accounts()) != 1 {
 		t.Error("a second administrator was made")
+	}
+	// The page has no form any more.
+	for name, r := range map[string]*http.Response{
+		"the link": h.send("GET", "/setup?token="+token, form, ""), "without": h.send("GET", "/setup", form, ""), "the form": h.sendSetup(token, email, password),
+	} {
+		if page := text(t, r); strings.Contains(page, "<form") || !strings.Contains(page, "This server is set up") || !strings.Contains(page, `href="/sign-in"`) {
+			t.Errorf("%s: %d %s", name, r.StatusCode, page)
+		}
+	}
+	if r := h.send("GET", "/setup", form, ""); r.StatusCode != 200 {
+		t.Errorf("status %d", r.StatusCode)
 	}
 	for _, secret := range []string{token, password} {
 		if strings.Contains(h.log.String(), secret) {
@@ -167,6 +179,9 @@ func TestFailureIsLoggedAndNotTold(t *testing.T) {
 	r := h.sendSetup(token, email, password)
 	if r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.Contains(text(t, r), "The server is busy. Try again.") {
 		t.Errorf("status %d, header %v", r.StatusCode, r.Header)
+	}
+	if r := h.send("GET", "/setup", form, ""); r.StatusCode != 503 {
+		t.Errorf("the page: %d", r.StatusCode)
 	}
 	log := h.log.String()
 	if !strings.Contains(log, "closed") || strings.Contains(log, token) || strings.Contains(log, password) {

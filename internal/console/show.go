@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -73,6 +75,7 @@ func loadPages(a *assets) (*pages, error) {
 	funcs := template.FuncMap{
 		"asset": a.url, "time": timeTag, "ago": agoTag, "bytes": byteSize, "plural": plural, "current": current,
 		"join": strings.Join, "limits": limitLines, "now": func() time.Time { return time.Now().UTC() },
+		"keyAt": keyAt, "accountAt": accountAt, "tenantAt": tenantAt, "span": limitSpan,
 	}
 	base, err := template.New("").Funcs(funcs).ParseFS(pageFiles, "pages/layout.html")
 	if err != nil {
@@ -112,8 +115,15 @@ func (v *visit) show(status int, name, title string, page any) error {
 		return fmt.Errorf("write page %s: %w", name, err)
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	gone := v.r.Context().Err() != nil
 	v.w.WriteHeader(status)
-	_, _ = v.w.Write(b.Bytes()) // the client is gone: nobody is left to tell
+	_, err := v.w.Write(b.Bytes())
+	if err == nil {
+		err = http.NewResponseController(v.w).Flush()
+	}
+	// Where the client is gone nobody is left to tell, but whoever asked what became of the page.
+	v.shown = !gone && (err == nil || errors.Is(err, http.ErrNotSupported))
 	return nil
 }
 

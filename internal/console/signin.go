@@ -42,13 +42,14 @@ func (v *visit) nowhere() error { return gatehouse.ErrNotFound }
 type signInPage struct {
 	Email, Next, Problem string
 	Code                 bool // the code was missing or wrong: its field comes first
+	Register             bool // whoever has no account can make one
 }
 
 func (v *visit) showSignIn() error {
 	if v.account != nil {
 		return v.to("/", "")
 	}
-	return v.show(http.StatusOK, "sign-in.html", "Sign in", signInPage{Next: ours(v.r.URL.Query().Get("next"))})
+	return v.show(http.StatusOK, "sign-in.html", "Sign in", signInPage{Next: ours(v.r.URL.Query().Get("next")), Register: v.Directory.Registers()})
 }
 
 // ours is a path of this site, or nothing: who links to the sign-in may lead nowhere else.
@@ -64,7 +65,7 @@ func (v *visit) signIn() error {
 		Email: v.r.PostFormValue("email"), Password: gatehouse.NewSecret(v.r.PostFormValue("password")),
 		Code: strings.ReplaceAll(v.r.PostFormValue("code"), " ", ""), Previous: v.id,
 	}
-	page := signInPage{Email: in.Email, Next: ours(v.r.PostFormValue("next"))}
+	page := signInPage{Email: in.Email, Next: ours(v.r.PostFormValue("next")), Register: v.Directory.Registers()}
 	opened, err := v.Directory.SignIn(v.r.Context(), v.actor(), in)
 	if err == nil {
 		v.remember(opened.ID)

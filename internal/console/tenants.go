@@ -34,14 +34,14 @@ func (v *visit) tenantsPage(status int, problem string) error {
 }
 
 func (v *visit) createTenant() error {
-	limits, problem := readLimits(v.r.PostFormValue("limits"))
-	if problem != "" {
-		return v.tenantsPage(http.StatusUnprocessableEntity, problem)
+	var t api.Tenant
+	limits, err := readLimits(v.r.PostFormValue("limits"))
+	if err == nil {
+		n := api.NewTenant{Name: strings.TrimSpace(v.r.PostFormValue("name")), Text: v.r.PostFormValue("text"), Limits: limits}
+		t, err = v.api.CreateTenant(v.r.Context(), n)
 	}
-	n := api.NewTenant{Name: strings.TrimSpace(v.r.PostFormValue("name")), Text: v.r.PostFormValue("text"), Limits: limits}
-	t, err := v.api.CreateTenant(v.r.Context(), n)
-	if text := wrong(err); text != "" {
-		return v.tenantsPage(http.StatusUnprocessableEntity, text)
+	if status, text := v.refusal(err); text != "" {
+		return v.tenantsPage(status, text)
 	}
 	if err != nil {
 		return err
@@ -83,11 +83,10 @@ func (v *visit) changeTenant() error {
 	}
 	switch what {
 	case "text":
-		limits, problem := readLimits(v.r.PostFormValue("limits"))
-		if problem != "" {
-			return v.tenantPage(http.StatusUnprocessableEntity, problem)
+		var limits []api.Limit
+		if limits, err = readLimits(v.r.PostFormValue("limits")); err == nil {
+			_, err = v.api.UpdateTenant(ctx, name, version, api.PatchTenant{Text: new(v.r.PostFormValue("text")), Limits: &limits})
 		}
-		_, err = v.api.UpdateTenant(ctx, name, version, api.PatchTenant{Text: new(v.r.PostFormValue("text")), Limits: &limits})
 	case "disable":
 		_, err = v.api.UpdateTenant(ctx, name, version, api.PatchTenant{State: new(string(gatehouse.TenantDisabled))})
 	case "enable":
@@ -101,10 +100,10 @@ func (v *visit) changeTenant() error {
 		return gatehouse.ErrNotFound
 	}
 	if isStatus(err, http.StatusPreconditionFailed) {
-		return v.tenantPage(http.StatusUnprocessableEntity, "Somebody else changed the tenant meanwhile. This is how it is now; nothing was done.")
+		return v.tenantPage(http.StatusPreconditionFailed, "Somebody else changed the tenant meanwhile. This is how it is now; nothing was done.")
 	}
-	if text := wrong(err); text != "" {
-		return v.tenantPage(http.StatusUnprocessableEntity, text)
+	if status, text := v.refusal(err); text != "" {
+		return v.tenantPage(status, text)
 	}
 	if err != nil {
 		return err

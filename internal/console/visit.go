@@ -4,6 +4,7 @@
 package console
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
-	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
 )
 
@@ -25,6 +25,8 @@ type visit struct {
 	session account.Session
 	account *account.Account // nil: nobody is signed in
 	api     *client.Client   // the native API, as the account; nil with account
+	asked   []question       // answers of the API that are on their way to the browser
+	shown   bool             // a page was written to a browser that is there
 }
 
 // The names of our cookie: browsers keep the first only where it came encrypted, for this host
@@ -41,10 +43,12 @@ func Cookies() []string { return []string{cookieSecure, cookiePlain} }
 func (c *Console) visit(w http.ResponseWriter, r *http.Request, rt *route) {
 	v := &visit{Console: c, w: w, r: r}
 	hygiene(w)
+	defer v.settle(false)
 	err := v.enter(rt)
 	if err == nil {
 		err = rt.serve(v)
 	}
+	v.settle(err == nil && v.shown)
 	if err != nil {
 		v.fail(err)
 	}
@@ -84,9 +88,10 @@ func (v *visit) enter(rt *route) error {
 func (v *visit) changes() bool { return v.r.Method != http.MethodGet && v.r.Method != http.MethodHead }
 
 // operates reports whether the account manages the records of others.
-func (v *visit) operates() bool {
-	return v.account != nil && (v.account.Role == "admin" || v.account.Role == "superadmin")
-}
+func (v *visit) operates() bool { return v.account != nil && manages(v.account.Role) }
+
+// manages reports whether accounts of a role manage the records of others.
+func manages(role string) bool { return role == "admin" || role == roleSuperadmin }
 
 // actor is the account, or nobody, as the directory writes it down.
 func (v *visit) actor() gatehouse.Actor {
@@ -162,6 +167,11 @@ func (v *visit) fail(err error) {
 		if v.r.Method == http.MethodGet {
 			next = "?next=" + url.QueryEscape(v.r.URL.RequestURI())
 		}
+		if v.r.Header.Get("HX-Request") != "" { // for a part of a page, in whose place this would stand
+			v.w.Header().Set("HX-Redirect", "/sign-in"+next)
+			v.w.WriteHeader(status)
+			return
+		}
 		http.Redirect(v.w, v.r, "/sign-in"+next, http.StatusSeeOther)
 		return
 	}
@@ -174,6 +184,7 @@ func (v *visit) fail(err error) {
 	if status == http.StatusServiceUnavailable {
 		v.w.Header().Set("Retry-After", "1")
 	}
+	v.retryAfter(err)
 	if err := v.show(status, "problem.html", title, problem{Status: status, Title: title, Text: text}); err != nil {
 		v.Log.ErrorContext(v.r.Context(), "page not written", "error", err)
 	}
@@ -194,7 +205,7 @@ func (v *visit) explain(err error) (status int, title, text string) {
 		case e.Status == http.StatusForbidden:
 			return e.Status, "Not allowed", "Your account may not do this."
 		case e.Status < http.StatusInternalServerError:
-			return e.Status, "That did not work", sentence(&e.Problem)
+			return e.Status, "That did not work", wrong(err)
 		}
 	}
 	switch {
@@ -208,33 +219,8 @@ func (v *visit) explain(err error) (status int, title, text string) {
 		return http.StatusForbidden, "Not allowed", "Your account may not see this page."
 	case errors.Is(err, gatehouse.ErrNotFound):
 		return http.StatusNotFound, "Not found", "There is no such thing here, or it is not yours to see."
-	case errors.Is(err, gatehouse.ErrUnavailable):
+	case errors.Is(err, gatehouse.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), isStatus(err, http.StatusServiceUnavailable):
 		return http.StatusServiceUnavailable, "Try again", "A part that is needed does not answer. Nothing was changed that you were not told of."
 	}
 	return http.StatusInternalServerError, "Something is wrong here", "The server's log says what."
-}
-
-// sentence is what the API says of a problem, for people.
-func sentence(p *api.Problem) string {
-	text := p.Title
-	if p.Detail != "" {
-		text = p.Detail
-	}
-	if p.Field != "" {
-		text = strings.ReplaceAll(p.Field, "_", " ") + ": " + text
-	}
-	if text == "" {
-		return "The server did not accept this."
-	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// wrong is the sentence for a form that the API did not accept; empty: err is of another kind,
-// and is the caller's to return.
-func wrong(err error) string {
-	e, ok := errors.AsType[*client.Error](err)
-	if !ok || e.Status >= http.StatusInternalServerError || e.Status == http.StatusNotFound {
-		return ""
-	}
-	return sentence(&e.Problem)
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 // What templates say of instants, numbers and places.
@@ -89,6 +91,18 @@ func plural(n any, one string, many ...string) string {
 		return number + " " + many[0]
 	}
 	return number + " " + one + "s"
+}
+
+// waiting is a time to wait, in words. A part of a unit counts as a whole: who comes back too
+// early waits again.
+func waiting(d time.Duration) string {
+	switch {
+	case d <= 2*time.Minute:
+		return plural(gate.RoundUp(d, time.Second), "second")
+	case d <= 2*time.Hour:
+		return plural(gate.RoundUp(d, time.Minute), "minute")
+	}
+	return plural(gate.RoundUp(d, time.Hour), "hour")
 }
 
 // byteSize is a size in bytes, for people: "17 B", "1.5 MB". Units are powers of 1000.

@@ -69,3 +69,14 @@ func TestCurrent(t *testing.T) {
 		}
 	}
 }
+
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		time.Millisecond: "1 second", time.Minute: "60 seconds", 121 * time.Second: "3 minutes", 2 * time.Hour: "120 minutes", 2*time.Hour + 1: "3 hours", 24 * time.Hour: "24 hours",
+	} {
+		if got := waiting(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -42,13 +42,59 @@ func TestScopesAreHeldByName(t *testing.T) {
 	}
 }
 
-// Who manages no others has no way to what is another's, and cannot tell it from nothing.
+// Who manages no others has no way to what is another's, and cannot tell it from nothing: not
+// to service accounts of others or of nobody, nor has a service account to its owner or a
+// sibling.
 func TestMembersManageTheirOwn(t *testing.T) {
 	t.Parallel()
 	h := open(t)
-	theirs, key := h.keyOf("", "alice@example.com", "member", "read")
-	_, own := h.keyOf("", "bob@example.com", "member", append(manageAll(), "read")...)
+	alice, hers := h.keyOf("", "alice@example.com", "member", "read")
+	bob, his := h.keyOf("", "bob@example.com", "member", append(manageAll(), "read")...)
+	robotA, keyA := h.robotOf(alice.UID, "robota", "", "read")
+	robotB, keyB := h.robotOf(bob.UID, "robotb", "", manageAll()...)
+	sibling, keyS := h.robotOf(bob.UID, "robotc", "", "read")
+	nobodys, keyN := h.robotOf("", "robotn", "", manageAll()...)
 	before := h.snapshot(gatehouse.DefaultTenant)
+	for _, row := range []struct {
+		name, token string
+		of          api.Account
+		key         api.CreatedKey
+	}{
+		{"another's", his.Token, alice, hers},
+		{"another's service account", his.Token, robotA, keyA},
+		{"nobody's service account", his.Token, nobodys, keyN},
+		{"by a service account its owner's", keyB.Token, bob, his},
+		{"by a service account its sibling's", keyB.Token, sibling, keyS},
+		{"by a service account of nobody", keyN.Token, robotB, keyB},
+	} {
+		h.blind(t, row.name, row.token, &row.of, &row.key)
+	}
+	var was, is struct{ Keys, Accounts json.RawMessage }
+	if json.Unmarshal([]byte(before), &was) != nil || json.Unmarshal([]byte(h.snapshot(gatehouse.DefaultTenant)), &is) != nil {
+		t.Fatal("snapshots cannot be read")
+	}
+	if diff := cmp.Diff(string(was.Keys)+string(was.Accounts), string(is.Keys)+string(is.Accounts)); diff != "" {
+		t.Errorf("something changed (-before +after):\n%s", diff)
+	}
+}
+
+// robotOf makes a service account of an owner (empty: nobody), and a key of it.
+func (h *house) robotOf(owner, name, role string, scopes ...string) (api.Account, api.CreatedKey) {
+	h.t.Helper()
+	a, err := h.client.CreateServiceAccount(h.t.Context(), api.NewServiceAccount{Name: name, Owner: owner, Role: role})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	k, err := h.client.CreateKey(h.t.Context(), api.NewKey{Owner: a.UID, Schemes: []string{"bearer"}, Scopes: scopes})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return a, k
+}
+
+// blind tries every route on an account and its key, which are none of the token's.
+func (h *house) blind(t *testing.T, name, token string, of *api.Account, key *api.CreatedKey) {
+	t.Helper()
 	for _, r := range h.api.Table() {
 		if r.Scope == "" || r.SocketOnly {
 			continue
@@ -57,21 +103,16 @@ func TestMembersManageTheirOwn(t *testing.T) {
 		if !ok {
 			row.line = r.Method + " " + r.Path
 		}
-		fill := strings.NewReplacer("KID", key.ID, "UID", theirs.UID, "MAIL", theirs.Email, "TOKEN", "x")
-		got := h.call(own.Token, fill.Replace(row.line), fill.Replace(row.body))
-		if (r.Everyone || r.DefaultTenantOnly) && (got.status != 403 || got.code(t) != "forbidden") {
-			t.Errorf("%s: %d %s", row.line, got.status, got.body)
+		fill := strings.NewReplacer("KID", key.ID, "UID", of.UID, "MAIL", of.Email, "TOKEN", "x")
+		got := h.call(token, fill.Replace(row.line), fill.Replace(row.body))
+		switch only := r.Everyone && r.ID != "listRevocations" || r.DefaultTenantOnly; {
+		case only && (got.status != 403 || got.code(t) != "forbidden"),
+			!only && row.status == 404 && (got.status != 404 || got.code(t) != "not_found"):
+			t.Errorf("%s: %s: %d %s", name, row.line, got.status, got.body)
 		}
-		if strings.Contains(row.line+row.body, "ID") && got.status < 400 || got.status < 400 && strings.Contains(got.body, key.ID) {
-			t.Errorf("%s: %d %s", row.line, got.status, got.body)
+		if got.status < 400 && (strings.Contains(got.body, key.ID) || strings.Contains(got.body, of.UID)) {
+			t.Errorf("%s: %s tells of it: %s", name, row.line, got.body)
 		}
-	}
-	var was, is struct{ Keys, Accounts json.RawMessage }
-	if json.Unmarshal([]byte(before), &was) != nil || json.Unmarshal([]byte(h.snapshot(gatehouse.DefaultTenant)), &is) != nil {
-		t.Fatal("snapshots cannot be read")
-	}
-	if diff := cmp.Diff(string(was.Keys)+string(was.Accounts), string(is.Keys)+string(is.Accounts)); diff != "" {
-		t.Errorf("something changed (-before +after):\n%s", diff)
 	}
 }
 

@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -26,7 +27,8 @@ func (h *Handler) accountOperations() []operation {
 		}, h.listAccounts),
 		does(route{
 			Method: http.MethodGet, Path: "/v1/accounts/{ref}", ID: "getAccount", Tag: "accounts", Summary: "Read an account", Status: http.StatusOK,
-			limits: small, Scope: gatehouse.ScopeAccountsRead, Everyone: true,
+			Text:   "Callers that manage no others read their own and their service accounts.",
+			limits: small, Scope: gatehouse.ScopeAccountsRead,
 		}, h.getAccount),
 		does(route{
 			Method: http.MethodPatch, Path: "/v1/accounts/{ref}", ID: "updateAccount", Tag: "accounts", Summary: "Change an account's role, level or limits", Status: http.StatusOK,
@@ -118,6 +120,9 @@ func (h *Handler) listAccounts(ctx context.Context, c *caller, in *accountFilter
 			return nil, err
 		}
 		q.Owner = owner.ID
+	}
+	if !c.everyone() { // who asks for another's was told that there is none
+		q.Owner = cmp.Or(q.Owner, c.principal())
 	}
 	as, total, err := c.directory.List(ctx, q)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -72,40 +71,6 @@ func (c *caller) principal() string {
 		return c.account.ID
 	}
 	return ""
-}
-
-// find reads an account of the caller's tenant by e-mail address or uid. To a caller that
-// manages no others there is none but its own. gatehouse.ErrNotFound.
-func (c *caller) find(ctx context.Context, ref string) (account.Account, error) {
-	by := account.ByUID
-	if strings.Contains(ref, "@") {
-		by = account.ByEmail
-	}
-	a, err := c.directory.Account(ctx, by, ref)
-	if err == nil && !c.everyone() && a.ID != c.principal() {
-		return account.Account{}, gatehouse.ErrNotFound
-	}
-	return a, err
-}
-
-// mayTouch refuses what would let a caller speak for somebody with more than it: what
-// belongs to a superadministrator, service accounts too, is changed by superadministrators
-// and the operator. gatehouse.ErrForbidden.
-func (c *caller) mayTouch(ctx context.Context, a *account.Account) error {
-	if c.superadmin() || a.ID == c.principal() {
-		return nil
-	}
-	if a.Role == roleSuperadmin { // whoever owns it
-		return gatehouse.ErrForbidden
-	}
-	if a.Owner == "" || a.Owner == c.principal() {
-		return nil
-	}
-	owner, err := c.directory.Account(ctx, account.ByID, a.Owner)
-	if err == nil && owner.Role == roleSuperadmin {
-		err = gatehouse.ErrForbidden
-	}
-	return err
 }
 
 // TenantField is the header field by which a caller at the admin socket names the tenant it

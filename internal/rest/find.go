@@ -41,7 +41,7 @@ func (h *Handler) listKeys(ctx context.Context, c *caller, in *keyFilter) (*keys
 	if err != nil {
 		return nil, err
 	}
-	keys, next, err := h.c.Authority.Find(ctx, c.actor, s)
+	keys, next, err := h.c.Authority.Find(ctx, c.actorFor(s.Principal), s)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (h *Handler) withSecret(ctx context.Context, rt *route, receipt *gatehouse.
 	if !rt.Secret || receipt.Sealed.Ref == "" {
 		return nil, nil
 	}
-	if err := h.mayChange(ctx, callerOf(ctx), receipt.Subject); err != nil {
+	if _, err := h.mayChange(ctx, callerOf(ctx), receipt.Subject, nil); err != nil {
 		if errors.Is(err, gatehouse.ErrNotFound) || errors.Is(err, gatehouse.ErrForbidden) {
 			err = nil
 		}

@@ -117,8 +117,11 @@ func (h *house) serve(c rest.Config) {
 		c.Receipts = h.store
 	}
 	c.Authority, c.Directory, c.Tenants, c.Usage = h.authority, h.directory, h.store, h.store
-	c.Attempts, c.Audit, c.Limiter, c.Log, c.Keyring = h.store, h.store, h.limiter, slog.New(slog.NewTextHandler(h.log, nil)), &calls{}
+	c.Attempts, c.Audit, c.Limiter, c.Log, c.Keyring = h.store, h.store, h.limiter, slog.New(slog.NewTextHandler(h.log, nil)), cmp.Or(c.Keyring, rest.Keyring(&calls{}))
 	c.RuleStore, c.Chains, c.Signing, c.Notices = h.store, h.store, &signing{h.signing}, h.store
+	if c.Cluster == nil {
+		c.Cluster = func(context.Context) api.Cluster { return api.Cluster{Nodes: []api.Node{}} }
+	}
 	c.Defaults = map[string]func(*gatehouse.NewKey){"shield": func(n *gatehouse.NewKey) {
 		d := shield.NewKey(n.Principal, n.Name, n.Scopes...)
 		n.Scopes, n.Unused = d.Scopes, cmp.Or(n.Unused, d.Unused)

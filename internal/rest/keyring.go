@@ -6,6 +6,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -55,8 +56,11 @@ func (h *Handler) keyringOperations() []operation {
 			limits: small, AnyCaller: true, SocketOnly: true, DefaultTenantOnly: true, Repeat: repeatFresh,
 		}
 	}
+	read := at(http.MethodGet, "", "getKeyring", "Read the keyring", http.StatusOK)
+	read.Text = "It holds no key. Where a key is kept, and what keeps a rewrap from going on, is told in full at the admin socket only."
+	read.AnyCaller, read.SocketOnly, read.Scope = false, false, gatehouse.ScopeSystem
 	return []operation{
-		does(at(http.MethodGet, "", "getKeyring", "Read the keyring", http.StatusOK), h.getKeyring),
+		does(read, h.getKeyring),
 		does(at(http.MethodPost, "/keys", "addKeyringKey", "Add a key to the keyring", http.StatusCreated), h.addKeyringKey),
 		does(at(http.MethodPost, "/keys/{id}/primary", "setPrimaryKeyringKey", "Make new things with a key", http.StatusOK), h.setPrimary),
 		does(at(http.MethodPost, "/keys/{id}/retire", "retireKeyringKey", "Remove a key that nothing refers to", http.StatusOK), h.retire),
@@ -76,12 +80,19 @@ type keyringKeyOut struct{ Body api.KeyringKey }
 
 type rewrapOut struct{ Body api.Rewrap }
 
-func (h *Handler) getKeyring(ctx context.Context, _ *caller, _ *struct{}) (*keyringOut, error) {
+func (h *Handler) getKeyring(ctx context.Context, c *caller, _ *struct{}) (*keyringOut, error) {
 	keys, unreadable, err := h.c.Keyring.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &keyringOut{Body: api.Keyring{Keys: keys, Unreadable: unreadable, Rewrap: h.c.Keyring.Progress()}}, nil
+	out := &keyringOut{Body: api.Keyring{Keys: keys, Unreadable: unreadable, Rewrap: h.c.Keyring.Progress()}}
+	if !c.operator() {
+		for i := range keys { // paths and places in Vault are for who is on the machine
+			keys[i].Source, _, _ = strings.Cut(keys[i].Source, ":")
+		}
+		h.veil(ctx, "rewrap", &out.Body.Rewrap.Problem)
+	}
+	return out, nil
 }
 
 func (h *Handler) addKeyringKey(ctx context.Context, c *caller, in *struct{ Body api.NewKeyringKey }) (*keyringKeyOut, error) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
-	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/api"
 )
 
@@ -18,12 +17,13 @@ func (h *Handler) keyOperations() []operation {
 	return []operation{
 		does(route{
 			Method: http.MethodPost, Path: "/v1/keys", ID: "createKey", Tag: "keys", Summary: "Make a key", Status: http.StatusCreated,
-			Text:   "The secret is in this answer only. A caller with a key gives on no scope it has not, by name where it is one of management, and no longer life than its own.",
+			Text: "The secret is in this answer only. A caller with a key gives on no scope it has not, by name where it is one of management, and no longer life than its own. " +
+				"Callers that manage no others make keys for themselves and their service accounts.",
 			limits: small, Scope: gatehouse.ScopeKeysCreate, Secret: true, again: h.createdAgain,
 		}, h.createKey),
 		does(route{
 			Method: http.MethodGet, Path: "/v1/keys", ID: "listKeys", Tag: "keys", Summary: "Find keys", Status: http.StatusOK,
-			Text:   "Filters narrow together. Callers that manage no others see their own keys.",
+			Text:   "Filters narrow together. Callers that manage no others see their own keys, and with owner those of a service account of theirs.",
 			limits: small, Scope: gatehouse.ScopeKeysRead,
 		}, h.listKeys),
 		does(route{
@@ -69,13 +69,16 @@ func (h *Handler) createKey(ctx context.Context, c *caller, in *struct{ Body api
 		return nil, err
 	}
 	n, err := newKey(&in.Body, owner.ID)
+	if err == nil {
+		err = h.mayGive(c, &owner, n.Scopes)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if len(n.Schemes) == 1 && h.c.Defaults[n.Schemes[0]] != nil {
 		h.c.Defaults[n.Schemes[0]](&n)
 	}
-	made, err := h.c.Authority.Create(ctx, c.actor, n)
+	made, err := h.c.Authority.Create(ctx, c.actorFor(owner.ID), n)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +128,7 @@ func (h *Handler) getKey(ctx context.Context, c *caller, in *KeyPath) (*keyOut, 
 }
 
 func (h *Handler) read(ctx context.Context, c *caller, kid string) (*keyOut, error) {
-	k, err := h.c.Authority.Get(ctx, c.actor, kid)
+	k, _, err := h.reach(ctx, c, kid)
 	return h.shown(ctx, c, &k, err)
 }
 
@@ -153,12 +156,17 @@ func (h *Handler) updateKey(ctx context.Context, c *caller, in *struct {
 	if p.Version, err = in.version(); err != nil {
 		return nil, err
 	}
-	if err := h.mayChange(ctx, c, in.Kid); err != nil {
+	var scopes gatehouse.Scopes
+	if p.Scopes != nil {
+		scopes = *p.Scopes
+	}
+	actor, err := h.mayChange(ctx, c, in.Kid, scopes)
+	if err != nil {
 		return nil, err
 	}
-	k, err := h.c.Authority.Update(ctx, c.actor, in.Kid, p)
+	k, err := h.c.Authority.Update(ctx, actor, in.Kid, p)
 	if errors.Is(err, gatehouse.ErrConflict) && p.Version != 0 {
-		if now, err := h.c.Authority.Get(ctx, c.actor, in.Kid); err == nil && now.Version != p.Version {
+		if now, err := h.c.Authority.Get(ctx, actor, in.Kid); err == nil && now.Version != p.Version {
 			return nil, errPrecondition
 		}
 	}
@@ -166,39 +174,24 @@ func (h *Handler) updateKey(ctx context.Context, c *caller, in *struct {
 }
 
 func (h *Handler) deleteKey(ctx context.Context, c *caller, in *KeyPath) (*struct{}, error) {
-	if err := h.mayChange(ctx, c, in.Kid); err != nil {
+	actor, err := h.mayChange(ctx, c, in.Kid, nil)
+	if err != nil {
 		return nil, err
 	}
-	err := h.c.Authority.Delete(ctx, c.actor, in.Kid)
+	err = h.c.Authority.Delete(ctx, actor, in.Kid)
 	if errors.Is(err, gatehouse.ErrConflict) {
 		err = &ConflictError{Problem: "only a revoked key can be deleted"}
 	}
 	return &struct{}{}, err
 }
 
-// mayChange refuses callers that may not change the key for whose it is. Whether they know
-// of it at all the ground says. gatehouse.ErrNotFound, gatehouse.ErrForbidden.
-func (h *Handler) mayChange(ctx context.Context, c *caller, kid string) error {
-	if c.superadmin() {
-		return nil
-	}
-	k, err := h.c.Authority.Get(ctx, c.actor, kid)
-	if err != nil {
-		return err
-	}
-	owner, err := c.directory.Account(ctx, account.ByID, k.Principal)
-	if err != nil {
-		return err
-	}
-	return c.mayTouch(ctx, &owner)
-}
-
 // change makes a change that takes nothing but the key's id.
 func (h *Handler) change(ctx context.Context, c *caller, kid string, verb func(context.Context, gatehouse.Actor, string) (gatehouse.Key, error)) (*keyOut, error) {
-	if err := h.mayChange(ctx, c, kid); err != nil {
+	actor, err := h.mayChange(ctx, c, kid, nil)
+	if err != nil {
 		return nil, err
 	}
-	k, err := verb(ctx, c.actor, kid)
+	k, err := verb(ctx, actor, kid)
 	return h.shown(ctx, c, &k, err)
 }
 

@@ -66,6 +66,6 @@ func (h *Handler) revokeKeys(ctx context.Context, c *caller, in *struct{ Body ap
 	if err := c.mayTouch(ctx, &owner); err != nil {
 		return nil, err
 	}
-	n, err := h.c.Authority.RevokeAll(ctx, c.actor, owner.ID, in.Body.Scheme)
+	n, err := h.c.Authority.RevokeAll(ctx, c.actorFor(owner.ID), owner.ID, in.Body.Scheme)
 	return &revokedOut{Body: api.RevokedKeys{Revoked: n}}, err
 }

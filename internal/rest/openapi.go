@@ -57,7 +57,8 @@ var tags = []*huma.Tag{
 	{Name: "usage", Description: "What came to pass"},
 	{Name: "audit", Description: "Who changed what"},
 	{Name: "signing", Description: "The keys that assertions are signed with"},
-	{Name: "keyring", Description: "The keys that secrets are sealed with; through the admin socket only"},
+	{Name: "cluster", Description: "The processes that share the database, and what they rest on"},
+	{Name: "keyring", Description: "The keys that secrets are sealed with; changed through the admin socket only"},
 	{Name: "reference", Description: "What this API is"},
 }
 

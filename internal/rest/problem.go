@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -114,8 +115,12 @@ func retry(p *api.Problem, err error) http.Header {
 	switch p.Status {
 	case http.StatusServiceUnavailable:
 		return http.Header{"Retry-After": {strconv.FormatInt(max(1, wholeSeconds(gatehouse.RetryAfter(err))), 10)}}
-	case http.StatusTooManyRequests: // of guesses at codes one is free again after a minute
-		return http.Header{"Retry-After": {"60"}}
+	case http.StatusTooManyRequests:
+		wait := time.Minute
+		if e, ok := errors.AsType[*account.ThrottledError](err); ok {
+			wait = e.RetryAfter
+		}
+		return http.Header{"Retry-After": {strconv.FormatInt(max(1, wholeSeconds(wait)), 10)}}
 	}
 	return nil
 }

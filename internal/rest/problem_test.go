@@ -203,13 +203,18 @@ func TestInternalTellsNothing(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: the answer says when a dependency will be back that knows it; the log is not
-// told of each request meanwhile.
+// TestRetryAfter: the answer says when a dependency will be back that knows it, and when the
+// next guess is free; the log is not told of each request meanwhile.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"1": gatehouse.Unavailable("x", errors.New("gone")), "7": gatehouse.BelowFloor(6001 * time.Millisecond),
+		"865": &account.ThrottledError{RetryAfter: 864*time.Second + 1},
 	} {
+		status := http.StatusServiceUnavailable
+		if want == "865" {
+			status = http.StatusTooManyRequests
+		}
 		var log strings.Builder
 		h := &Handler{c: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}}
 		w := httptest.NewRecorder()
@@ -218,7 +223,7 @@ func TestRetryAfter(t *testing.T) {
 		if !errors.As(h.answerFor(t.Context(), &route{}, &caller{}, err), &verb) || verb.GetHeaders().Get("Retry-After") != want {
 			t.Errorf("%v: a verb answers %v", err, verb)
 		}
-		if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != want || (log.Len() > 0) != (want == "1") {
+		if w.Code != status || w.Header().Get("Retry-After") != want || (log.Len() > 0) != (want == "1") {
 			t.Errorf("%v: %d after %q, log %q", err, w.Code, w.Header().Get("Retry-After"), log.String())
 		}
 	}

@@ -52,12 +52,13 @@ func (h *Handler) rotateKey(ctx context.Context, c *caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.mayChange(ctx, c, in.Kid); err != nil {
+	actor, err := h.mayChange(ctx, c, in.Kid, nil)
+	if err != nil {
 		return nil, err
 	}
-	made, err := h.c.Authority.Rotate(ctx, c.actor, in.Kid, grace, in.Body.PublicKey)
+	made, err := h.c.Authority.Rotate(ctx, actor, in.Kid, grace, in.Body.PublicKey)
 	if errors.Is(err, gatehouse.ErrConflict) {
-		return nil, h.whyNotRotated(ctx, c, in.Kid, err)
+		return nil, h.whyNotRotated(ctx, actor, in.Kid, err)
 	}
 	if err != nil {
 		return nil, err
@@ -70,8 +71,8 @@ func (h *Handler) rotateKey(ctx context.Context, c *caller, in *struct {
 }
 
 // whyNotRotated says what is in the way of a rotation, as far as it is still there.
-func (h *Handler) whyNotRotated(ctx context.Context, c *caller, kid string, err error) error {
-	k, readErr := h.c.Authority.Get(ctx, c.actor, kid)
+func (h *Handler) whyNotRotated(ctx context.Context, actor gatehouse.Actor, kid string, err error) error {
+	k, readErr := h.c.Authority.Get(ctx, actor, kid)
 	switch {
 	case readErr != nil:
 		return err
@@ -103,7 +104,7 @@ func (h *Handler) getRotation(ctx context.Context, c *caller, in *struct {
 	KeyPath
 	Quiet int64 `query:"quiet" default:"86400" minimum:"1" maximum:"31622400" doc:"seconds for which the old secret is to be unused, for it to be safe to finish"`
 }) (*rotationOut, error) {
-	k, err := h.c.Authority.Get(ctx, c.actor, in.Kid)
+	k, _, err := h.reach(ctx, c, in.Kid)
 	if err != nil {
 		return nil, err
 	}

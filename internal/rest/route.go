@@ -50,7 +50,7 @@ type route struct {
 	Public    bool            // everybody
 
 	Everyone          bool // only who may manage the records of others in its tenant
-	Services          bool // besides these, service accounts: only who manages makes them
+	Services          bool // besides these, service accounts: only who manages gives their keys the scope
 	DefaultTenantOnly bool // only superadministrators of the default tenant, and the operator in it
 	SocketOnly        bool // only through the admin socket
 

@@ -13,6 +13,9 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 )
 
+// serviceOperations are the routes of service accounts. Their owners read them, and manage
+// their keys as their own. Making them is for who manages others: a service account has limits
+// of its own, so whoever could make one could make a way around the limits of its owner.
 func (h *Handler) serviceOperations() []operation {
 	return []operation{
 		does(route{
@@ -22,7 +25,8 @@ func (h *Handler) serviceOperations() []operation {
 		}, h.createServiceAccount),
 		does(route{
 			Method: http.MethodGet, Path: "/v1/service-accounts", ID: "listServiceAccounts", Tag: "accounts", Summary: "List service accounts", Status: http.StatusOK,
-			limits: small, Scope: gatehouse.ScopeAccountsRead, Everyone: true,
+			Text:   "The oldest first. Callers that manage no others see their own.",
+			limits: small, Scope: gatehouse.ScopeAccountsRead,
 		}, h.listServiceAccounts),
 	}
 }

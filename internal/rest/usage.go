@@ -72,7 +72,7 @@ func (h *Handler) getKeyUsage(ctx context.Context, c *caller, in *struct {
 	KeyPath
 	Series
 }) (*usageOut, error) {
-	if _, err := h.c.Authority.Get(ctx, c.actor, in.Kid); err != nil {
+	if _, _, err := h.reach(ctx, c, in.Kid); err != nil {
 		return nil, err
 	}
 	out, err := h.series(ctx, c, &in.Series, in.Kid)

@@ -62,12 +62,13 @@
 	document.addEventListener("input", (e) => e.target.matches("input[data-confirm]") && waitForWord(e.target));
 
 	// A form that changes something is sent once: the answer to a second one would replace a
-	// secret that is shown once. Whoever comes back to the page may send it again.
+	// secret that is shown once. Whoever comes back to the page, or has stopped it, may send it again.
 	const sent = new Set();
 	document.addEventListener("submit", (e) => {
 		if (e.target.method !== "post" || e.defaultPrevented) return;
 		if (sent.has(e.target)) e.preventDefault();
 		sent.add(e.target);
+		setTimeout(() => sent.delete(e.target), 5000);
 	});
 
 	// Charts.

@@ -56,10 +56,15 @@ async function look(page, name) {
 		return ids.filter((id, i) => ids.indexOf(id) !== i).join(" ");
 	});
 	check(!twice, `${path}: id twice: ${twice}`);
+	const cells = await page.evaluate(() => [...document.querySelectorAll("table:not(.chart *, details *) tbody td")]
+		.filter((td) => td.colSpan === 1 && td.dataset.th !== td.closest("table").tHead?.rows[0].cells[td.cellIndex].textContent).map((td) => td.outerHTML.slice(0, 120)));
+	check(!cells.length, `${path}: cells that do not name their column: ${cells.slice(0, 3).join(" | ")}`);
 	await looks(page);
 	await page.setViewportSize({ width: 360, height: 740 });
 	const wide = await tooWide(page);
 	check(!wide, `${path} at 360 px: ${wide}`);
+	const cut = await page.evaluate(() => [...document.querySelectorAll(".scroll:has([data-th])")].filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.ariaLabel));
+	check(!cut.length, `${path} at 360 px: tables are cut: ${cut}`);
 	await page.setViewportSize({ width: 1280, height: 800 });
 	await picture(page, name);
 }
@@ -110,7 +115,7 @@ async function answers(page) {
 	await press("/keys/new", "Make the key", "holder-keys-new-refused", { Name: "wrong", "Other scopes (with blanks between them)": "no/such\"scope" });
 	await press("/account/factor", "Turn it on", "holder-account-factor-scan");
 	const app = new Authenticator(await page.locator("#uri").textContent());
-	await press("", "Turn the second factor on", "holder-account-factor-recovery", { "Code that the app shows": await app.code() });
+	await press("", "Turn the second factor on", "holder-account-factor-recovery", { "Code that the app shows": await app.code(), "Your password": input.holder.password });
 	await page.goto("/account/factor");
 	await look(page, "holder-account-factor-on");
 	for (const path of ["/operate", "/keys/none"]) {
