@@ -14,6 +14,7 @@ import (
 
 // everyKeyPage is a page of all keys.
 type everyKeyPage struct {
+	Owners  owners
 	Asked   keyFilter
 	Schemes []string // that a filter may name
 	Keys    []api.Key
@@ -53,6 +54,9 @@ func (v *visit) everyKey() error {
 	found, err := v.api.KeyPage(v.r.Context(), page.Asked.query(now), client.Page{Cursor: get("cursor"), Limit: rows})
 	var status int
 	if status, page.Problem, err = v.answered(err); err != nil {
+		return err
+	}
+	if page.Owners, err = v.namesOf(found.Keys); err != nil {
 		return err
 	}
 	page.Keys = found.Keys

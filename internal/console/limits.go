@@ -99,7 +99,8 @@ type limitsPage struct {
 	Refused  string // why the tenants are not told
 	Accounts []api.Account
 	Keys     []api.Key
-	Looked   int // at so many accounts, and at so many keys, at most
+	Owners   owners // of the keys
+	Looked   int    // at so many accounts, and at so many keys, at most
 
 	OfAccounts, OfKeys otherPages
 }
@@ -130,6 +131,9 @@ func (v *visit) limits() error {
 		return err
 	}
 	page.Keys = slices.DeleteFunc(keys.Keys, func(k api.Key) bool { return len(k.Limits) == 0 })
+	if page.Owners, err = v.namesOf(page.Keys); err != nil {
+		return err
+	}
 	page.OfKeys.First, page.OfKeys.More = v.pager("/operate/limits", "keys", keys.Next)
 	return v.show(http.StatusOK, "operate-limits.html", "Limits", page)
 }

@@ -66,7 +66,7 @@ type overviewPage struct {
 	Chart     chart
 	Reasons   []tally // of denials, the most frequent first
 	Expiring  []api.Key
-	Hygiene   api.Hygiene
+	Hygiene   findings
 	Refusals  []api.Attempt
 	SoonDays  int
 }
@@ -110,7 +110,11 @@ func (v *visit) overview() error {
 	if page.Expiring, err = v.expiring(now); err != nil {
 		return err
 	}
-	if page.Hygiene, err = v.api.Hygiene(ctx, unusedDays, fewRows); err != nil {
+	report, err := v.api.Hygiene(ctx, unusedDays, fewRows)
+	if err != nil {
+		return err
+	}
+	if page.Hygiene, err = v.named(report); err != nil {
 		return err
 	}
 	if page.Refusals, err = v.refusals(); err != nil {
@@ -179,7 +183,7 @@ func (v *visit) refusals() ([]api.Attempt, error) {
 
 // hygienePage is a page of the whole report.
 type hygienePage struct {
-	api.Hygiene
+	findings
 	Other otherPages
 	Cut   int // the report ends here, at so many findings, and there are more; zero: it does not
 }
@@ -197,7 +201,10 @@ func (v *visit) hygieneReport() error {
 		return err
 	}
 	report.Findings = report.Findings[min(from, len(report.Findings)):]
-	page, next := hygienePage{Hygiene: report}, ""
+	page, next := hygienePage{}, ""
+	if page.findings, err = v.named(report); err != nil {
+		return err
+	}
 	switch to := from + rows; {
 	case report.More && to < most:
 		next = strconv.Itoa(to)
