@@ -50,7 +50,7 @@ func (c *Client) AccountPage(ctx context.Context, f AccountQuery, p Page) (out a
 }
 
 // ServiceAccounts yields the service accounts, of one owner (e-mail address or uid) or of
-// all (empty), page by page. An error is the last.
+// all (empty; to who manages no others: its own), page by page. An error is the last.
 func (c *Client) ServiceAccounts(ctx context.Context, owner string) iter.Seq2[api.Account, error] {
 	return c.accounts(ctx, "/v1/service-accounts", AccountQuery{Owner: owner})
 }

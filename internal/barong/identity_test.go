@@ -185,6 +185,20 @@ func TestSessionIDRotates(t *testing.T) {
 	}
 }
 
+// On purpose: Barong opens as many as are asked for.
+func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	h.person("holder@example.com")
+	first, second := h.signInAs("holder@example.com"), h.signInAs("holder@example.com")
+	for range 99 {
+		h.pass(time.Second)
+		h.signInAs("holder@example.com")
+	}
+	h.denied("the oldest of 101 is over", h.gate("GET", market, first.cookieOnly), 401, "authz.invalid_session")
+	h.granted("the next one is not", h.gate("GET", market, second.cookieOnly))
+}
+
 func TestSignInRefusals(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})

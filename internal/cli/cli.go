@@ -60,7 +60,7 @@ type commands struct {
 	Import         importCommand         `cmd:"" help:"Take over keys from another system."`
 	Sign           signCommand           `cmd:"" help:"Print the header that presents a key, for another program to send."`
 	Curl           curlCommand           `cmd:"" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
-	Keyring        keyringCommand        `cmd:"" help:"Manage the keys that secrets are encrypted with; through the admin socket only."`
+	Keyring        keyringCommand        `cmd:"" help:"Manage the keys that secrets are encrypted with. From afar they can be listed only."`
 	Config         configCommand         `cmd:"" help:"Show and check the configuration."`
 	ProfileCommand profileCommand        `cmd:"" name:"profile" help:"Manage profiles: servers and their tokens, by name."`
 	Openapi        openapiCommand        `cmd:"" help:"Print the description of the API (OpenAPI 3.1)."`

@@ -14,7 +14,7 @@ import (
 )
 
 type clusterCommand struct {
-	Status clusterStatus `cmd:"" help:"Say how the server and those that share its database stand; through the admin socket only. Exit code 1 where something is wrong."`
+	Status clusterStatus `cmd:"" help:"Say how the server and those that share its database stand. Exit code 1 where something is wrong."`
 }
 
 type clusterStatus struct{}

@@ -54,6 +54,29 @@ type house struct {
 	public    http.Handler
 	socket    *http.Client
 	log       *syncBuffer
+	watched   watched
+}
+
+// watched is what the authority's observer was told.
+type watched struct {
+	mu   sync.Mutex
+	told []string // reasons, each with the key that was named
+}
+
+func (w *watched) Observe(_ *gatehouse.Request, d *gatehouse.Decision, _ error, _ time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, d.Reason.Code()+" "+d.NamedKey())
+}
+
+// last is what it was told last.
+func (w *watched) last() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.told) == 0 {
+		return ""
+	}
+	return w.told[len(w.told)-1]
 }
 
 func open(t *testing.T) *house {
@@ -79,7 +102,7 @@ func open(t *testing.T) *house {
 	t.Cleanup(func() { _ = replay.Close() })
 	limiter := memory.NewLimiter(0, nil)
 	h.authority, err = gatehouse.New(ctx, gatehouse.Config{
-		Store: h.store, Sealer: sealer, Replay: replay, Limiter: limiter,
+		Store: h.store, Sealer: sealer, Replay: replay, Limiter: limiter, Observer: &h.watched,
 		Schemes: []gatehouse.Scheme{
 			barong.New(barong.Options{}), bearer.New(ring), httpsig.New(httpsig.Options{}), shield.New(shield.Options{}),
 		},

@@ -177,6 +177,9 @@ func TestRulesDecide(t *testing.T) {
 		if d.Granted != row.granted || d.Reason != row.reason || row.granted && (d.Status != 200 || (d.Key == nil) != (row.token == "")) {
 			t.Errorf("%s %s: %+v", row.method, row.target, d)
 		}
+		if told := h.watched.last(); row.reason == "no_rule" && told != "no_rule "+key.ID {
+			t.Errorf("%s %s: recorded as %q", row.method, row.target, told)
+		}
 		body, _ := json.Marshal(api.Explain{Method: row.method, Target: row.target})
 		var e api.Explained
 		if r := h.send("POST /v1/rules/explain", string(body)); json.Unmarshal([]byte(r.body), &e) != nil || fmt.Sprintln(e.Outcome, e.Pattern, e.All, e.Any) != row.outcome+"\n" {

@@ -138,8 +138,14 @@ func (h *Handler) demand(ctx context.Context, req *gatehouse.Request) (*api.Deci
 	found.Rule.Demand(&rule)
 	asks := len(req.Need)+len(req.NeedAny)+len(req.Roles)+len(req.Schemes) > 0 || req.Signed
 	switch reason := refusedBy(&found); {
-	case reason != "":
-		return &api.Decision{Reason: reason, Status: http.StatusForbidden}, nil
+	case reason == gatehouse.ReasonNoRule || reason == gatehouse.ReasonRouteNotAllowed:
+		// Whoever asks is refused. That is in the usage of the key, if it can be had.
+		if _, err := h.c.Authority.Refuse(ctx, req, reason); err != nil {
+			h.c.Log.WarnContext(ctx, "refusal not recorded", "error", err)
+		}
+		fallthrough
+	case reason != 0:
+		return &api.Decision{Reason: reason.Code(), Status: http.StatusForbidden}, nil
 	case found.Rule.Open() && !asks:
 		return &api.Decision{Granted: true, Status: http.StatusOK}, nil
 	}
@@ -158,17 +164,17 @@ func (h *Handler) demand(ctx context.Context, req *gatehouse.Request) (*api.Deci
 	return nil, nil
 }
 
-// refusedBy is the code of what nobody may; empty: the rule says.
-func refusedBy(found *gate.Found) string {
+// refusedBy is why nobody may; zero: the rule says.
+func refusedBy(found *gate.Found) gatehouse.Reason {
 	switch {
 	case found.Two:
-		return gatehouse.ReasonAmbiguousPath.Code()
+		return gatehouse.ReasonAmbiguousPath
 	case found.Rule.Blocked():
-		return gatehouse.ReasonRouteNotAllowed.Code()
+		return gatehouse.ReasonRouteNotAllowed
 	case found.Rule.None():
-		return "no_rule"
+		return gatehouse.ReasonNoRule
 	}
-	return ""
+	return 0
 }
 
 // decisionBody is a decision as the wire has it.
