@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 	}
 	code := testenv.Main(m)
 	endAll()
+	if h := theHouse.h; h != nil && h.log != nil && testenv.RaceFound(h.log.String()) {
+		fmt.Fprintln(os.Stderr, "the house has a data race:", h.log)
+		code = 1
+	}
 	_ = os.RemoveAll(shared)
 	os.Exit(code)
 }
@@ -55,6 +59,10 @@ const (
 
 	// patience is how long a test waits for what must happen. A loaded machine needs seconds.
 	patience = 30 * time.Second
+
+	// soon bounds how long a gateway may wait for an answer that does not come. It should be 2 s, and is a
+	// minute where nobody has told the gateway.
+	soon = 20 * time.Second
 )
 
 // rules are what the house demands of a path. Every key may everywhere but in /admin/.
@@ -86,10 +94,10 @@ var theHouse struct {
 
 // openHouse returns the house that all tests share. Besides the ways it has the keys
 // "limited" (bearer: one request an hour), "counted" (bearer: a million), "elsewhere" (bearer: from another network)
-// and "wide" (bearer: 64 long scopes).
+// and "wide" (bearer: 64 long scopes). It looks for races, if the tests do.
 func openHouse(t *testing.T) *house {
 	t.Helper()
-	bin := testenv.Binary(t)
+	bin := testenv.RaceBinary(t)
 	theHouse.once.Do(func() {
 		theHouse.h = &house{node: &node{bin: bin, dir: filepath.Join(shared, "house"), api: anyPort, gate: anyPort}, keys: map[string]key{}}
 		if theHouse.err = theHouse.h.start(); theHouse.err == nil {
@@ -271,6 +279,20 @@ func (n *node) start() error {
 	if err := os.MkdirAll(n.dir, 0o700); err != nil {
 		return err
 	}
+	endMu.Lock()
+	ending = append(ending, n.kill)
+	endMu.Unlock()
+	for deadline := time.Now().Add(patience); ; {
+		err := n.begin()
+		// Between two processes somebody else's connection may be given the port, for a while.
+		if err == nil || !strings.Contains(n.log.String(), "address already in use") || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// begin starts a process and waits for it.
+func (n *node) begin() error {
 	n.log, n.done = new(output), make(chan struct{})
 	n.cmd = exec.Command(n.bin, "serve", "--listen", n.api, "--ops-listen", "127.0.0.1:0", "--gate-listen", n.gate)
 	n.cmd.Dir, n.cmd.Stdout, n.cmd.Stderr = n.dir, n.log, n.log
@@ -281,9 +303,6 @@ func (n *node) start() error {
 	if err := n.run(); err != nil {
 		return err
 	}
-	endMu.Lock()
-	ending = append(ending, n.kill)
-	endMu.Unlock()
 	return n.await()
 }
 
@@ -345,6 +364,9 @@ var checksDone = regexp.MustCompile(`(?m)^gatehouse_gate_checks_total\{.*\} [1-9
 
 // kill ends the process as kill -9 does.
 func (n *node) kill() {
+	if n.cmd == nil || n.cmd.Process == nil {
+		return // it never began
+	}
 	_ = n.cmd.Process.Kill() // it may have ended
 	<-n.done
 }

@@ -226,7 +226,7 @@ func (h *house) purgeUsage(t *testing.T, now time.Time, keep gatehouse.UsageRete
 
 // The times of this test are long before those of all others, which share the store.
 func usagePurge(t *testing.T, h *house) {
-	begin := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
+	begin := time.Date(1959, 1, 1, 0, 0, 0, 0, time.UTC)
 	last := begin.Add(time.Hour)
 	h.addUsage(t, gatehouse.UsageBatch{Counts: []gatehouse.UsageCount{h.counted("k", "granted", begin, 1), h.counted("k", "granted", last, 1)}})
 	point := func(at time.Time, n int64) gatehouse.UsagePoint {
@@ -234,8 +234,8 @@ func usagePurge(t *testing.T, h *house) {
 	}
 	both := func(g gatehouse.Grain, want ...gatehouse.UsagePoint) {
 		t.Helper()
-		h.mustSeries(t, "k", g, begin, noon.AddDate(-27, 0, 0), want...)
-		h.mustSeries(t, "", g, begin, noon.AddDate(-27, 0, 0), want...)
+		h.mustSeries(t, "k", g, begin, begin.Add(4*usageDay), want...)
+		h.mustSeries(t, "", g, begin, begin.Add(4*usageDay), want...)
 	}
 	keep := gatehouse.UsageRetention{Minutes: time.Hour}
 	h.purgeUsage(t, last, keep) // the first minute is not over an hour ago
@@ -254,14 +254,15 @@ func usagePurge(t *testing.T, h *house) {
 	h.purgeUsage(t, noon, gatehouse.UsageRetention{}) // keeps all
 	both(gatehouse.GrainDay, point(begin, 1))
 
-	// A long past is purged in parts.
+	// A long past is purged in parts. A store may take the keys in any order; most leave the last.
 	many := gatehouse.UsageBatch{}
 	for i := range 5200 {
-		many.Counts = append(many.Counts, h.counted(name("key"), "granted", begin.Add(time.Duration(i%2)*time.Minute), 1))
+		many.Counts = append(many.Counts, h.counted(label("key-%04d", i), "granted", begin.Add(time.Duration(i*2/5200)*time.Minute), 1))
 	}
 	h.addUsage(t, many)
 	must(t, h.usage().PurgeUsage(t.Context(), last.Add(2*time.Minute), keep))
 	h.mustSeries(t, "", gatehouse.GrainMinute, begin, begin.Add(time.Minute))
+	slices.Reverse(many.Counts)
 	left := slices.ContainsFunc(many.Counts, func(c gatehouse.UsageCount) bool {
 		p, err := h.usage().Usage(t.Context(), gatehouse.UsageQuery{Tenant: h.tenant, KeyID: c.KeyID, Grain: gatehouse.GrainMinute, From: begin, To: begin.Add(time.Hour)})
 		must(t, err)

@@ -91,7 +91,7 @@ func sourceBounded(t *testing.T, h *house) {
 
 // The times of this test are long before those of all others, which share the store.
 func sourcePurge(t *testing.T, h *house) {
-	old := time.Date(1995, 1, 1, 0, 0, 0, 0, time.UTC)
+	old := time.Date(1955, 1, 1, 0, 0, 0, 0, time.UTC)
 	fresh, total := h.source("barong", "192.0.2.1", "curl", old.Add(time.Hour)), h.total("barong", old.Add(time.Hour), 1)
 	h.addUsage(t, gatehouse.UsageBatch{Sources: []gatehouse.Source{h.source("barong", "192.0.2.2", "curl", old), h.total("bearer", old, 1), fresh, total}})
 	h.purgeUsage(t, old.Add(2*time.Hour), gatehouse.UsageRetention{Sources: time.Hour})

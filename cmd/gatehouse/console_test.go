@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse/api"
-	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 const consoleScripts = "testdata/console"
@@ -120,7 +119,7 @@ func TestConsoleJourneys(t *testing.T) {
 	t.Parallel()
 	s := serve(t, t.TempDir(), "", readyKey(t))
 	in := browse{
-		URL: "http://" + s.addr, Outbox: filepath.Join(s.data(), "outbox"), Path: filepath.Dir(testenv.Binary(t)) + ":" + os.Getenv("PATH"),
+		URL: "http://" + s.addr, Outbox: filepath.Join(s.data(), "outbox"), Path: filepath.Dir(program(t)) + ":" + os.Getenv("PATH"),
 		Setup: regexp.MustCompile(`http://\S+/setup\?token=\S+`).FindString(s.greeting), Operator: boss, Holder: member, Unlucky: unlucky,
 	}
 	for _, p := range []person{member, unlucky} {

@@ -18,7 +18,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/seed14544106/gatehouse/internal/config"
-	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 // deployment is what the folder deploy tells people to run.
@@ -165,7 +164,7 @@ var (
 func TestDeployNames(t *testing.T) {
 	t.Parallel()
 	metrics := metricNames(t)
-	bin := testenv.Binary(t)
+	bin := program(t)
 	asked := map[string]bool{}
 	for _, file := range deployFiles {
 		text := deployText(t, file)

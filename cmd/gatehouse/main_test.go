@@ -44,6 +44,22 @@ const patience = 45 * time.Second
 // takes otherwise.
 const raceAtOnce = "GORACE=atexit_sleep_ms=0"
 
+// racing are the tests whose servers look for races, if the tests do: together they go through all that a
+// server does, alone and as one of several. Those of the others would find what these do and take several
+// times the processor. With GATEHOUSE_NODES_FULL all do.
+var racing = map[string]bool{
+	"TestSeed": true, "TestNoSecretLeaks": true, "TestLimit": true, "TestNodesOnce": true, "TestNodesRolling": true,
+}
+
+// program is the path of gatehouse for a test.
+func program(t *testing.T) string {
+	t.Helper()
+	if top, _, _ := strings.Cut(t.Name(), "/"); racing[top] || fullNodes {
+		return testenv.RaceBinary(t)
+	}
+	return testenv.Binary(t)
+}
+
 // eventually calls ok every 10 ms until it is true.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
@@ -106,6 +122,9 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 	s.begin(addr, environ)
 	t.Cleanup(func() {
 		s.kill()
+		if testenv.RaceFound(s.log.String()) {
+			t.Error("gatehouse serve has a data race")
+		}
 		if t.Failed() {
 			t.Logf("gatehouse serve in %s:\n%s\n%s", dir, s.out, s.log)
 		}
@@ -130,7 +149,7 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 func (s *server) begin(addr string, environ []string) {
 	s.t.Helper()
 	s.out, s.log, s.done = new(output), new(output), make(chan struct{})
-	s.cmd = exec.Command(testenv.Binary(s.t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
+	s.cmd = exec.Command(program(s.t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.log
 	s.cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
 	s.cmd.SysProcAttr = new(syscall.SysProcAttr)
@@ -200,7 +219,7 @@ func (s *server) client() *client.Client {
 // gatehouse runs a command on the server's data and returns what it printed.
 func (s *server) gatehouse(stdin string, args ...string) string {
 	s.t.Helper()
-	cmd := exec.Command(testenv.Binary(s.t), args...)
+	cmd := exec.Command(program(s.t), args...)
 	cmd.Dir, cmd.Env, cmd.Stdin = s.dir, []string{raceAtOnce}, strings.NewReader(stdin)
 	out, err := cmd.Output()
 	if err != nil {

@@ -144,7 +144,7 @@ func atOneMoment(ops []op) (history []porcupine.Operation) {
 }
 
 // checkTime bounds the search for an order of one history.
-const checkTime = 5 * time.Second
+const checkTime = patience
 
 // keepsPromise reports whether a history is one that the promise allows.
 func keepsPromise(ops []op) porcupine.CheckResult {
@@ -154,7 +154,7 @@ func keepsPromise(ops []op) porcupine.CheckResult {
 // isAtomic reports whether a history is one of a key that changes everywhere at once. It
 // may not find out.
 func isAtomic(ops []op) porcupine.CheckResult {
-	return porcupine.CheckOperationsTimeout(keyModel, atOneMoment(ops), checkTime/50)
+	return porcupine.CheckOperationsTimeout(keyModel, atOneMoment(ops), checkTime/450)
 }
 
 // TestKeyHistory: both checks see what they are there for.

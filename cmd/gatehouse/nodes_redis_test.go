@@ -74,7 +74,7 @@ func TestNodesRedis(t *testing.T) {
 	f.ahead = 3 * time.Second // of a window of 5: after a loss nothing is decided until the window is over
 	keys := f.signKeys(t)
 	t.Run("revoked while a node is cut off from Redis", func(t *testing.T) {
-		sum := f.storm(t, revokers, &load{least: 40, steer: func(l *load) {
+		sum := f.storm(t, revokers, &load{least: 40, sound: true, steer: func(l *load) {
 			l.third()
 			proxies[2].Cut()
 			l.reach(l.least / 2)

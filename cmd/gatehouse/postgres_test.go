@@ -45,7 +45,7 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 	t.Run("another keyring", func(t *testing.T) {
-		cmd := exec.Command(testenv.Binary(t), "serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "other"), "--database-url", url)
+		cmd := exec.Command(program(t), "serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--data", filepath.Join(t.TempDir(), "other"), "--database-url", url)
 		var errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = io.Discard, &errs
 		if err := cmd.Run(); err == nil {

@@ -21,7 +21,6 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
 	"github.com/seed14544106/gatehouse/gatehousetest"
-	"github.com/seed14544106/gatehouse/internal/testenv"
 	"github.com/seed14544106/gatehouse/store/sqlite"
 )
 
@@ -180,7 +179,7 @@ func (r *rotation) prepare(ctx context.Context) (old string) {
 	}
 	old = slices.Collect(maps.Keys(r.keyring(ctx)))[0]
 	r.s.gatehouse("", "keyring", "add", "--id", "kek-2", "--algorithm", "xchacha20-poly1305", "--primary")
-	cmd := exec.Command(testenv.Binary(r.t), "keyring", "retire", old)
+	cmd := exec.Command(program(r.t), "keyring", "retire", old)
 	cmd.Dir, cmd.Env = r.s.dir, []string{raceAtOnce}
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "still wraps") {
 		r.t.Errorf("a KEK in use is retired: %s, %v", out, err)

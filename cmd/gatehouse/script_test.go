@@ -21,7 +21,6 @@ import (
 
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
-	"github.com/seed14544106/gatehouse/internal/testenv"
 	"github.com/seed14544106/gatehouse/scheme/barong"
 )
 
@@ -36,7 +35,7 @@ import (
 //	lines FILE N              FILE (or stdout, stderr) has N lines
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	bin, key := testenv.Binary(t), readyKey(t)
+	bin, key := program(t), readyKey(t)
 	totp, err := filepath.Abs("../../examples/totp")
 	if err != nil {
 		t.Fatal(err)

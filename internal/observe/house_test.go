@@ -25,12 +25,13 @@ var (
 )
 
 // house is a database with an account, and the metrics. Its writes fail while broken is
-// not nil, and sizes notes how long the lists were.
+// not nil, and sizes notes how long the lists were. Where sized is set, usage is not stored.
 type house struct {
 	*sqlite.DB
 	metrics *observe.Metrics
 	broken  error
 	sizes   []int
+	sized   bool
 }
 
 func open(t testing.TB) *house {

@@ -25,6 +25,9 @@ import (
 
 func (h *house) AddUsage(ctx context.Context, b *gatehouse.UsageBatch) error {
 	h.sizes = append(h.sizes, len(b.Counts)+len(b.Sources)+len(b.Scopes))
+	if h.sized {
+		return nil
+	}
 	return unless(h.broken, func() error { return h.DB.AddUsage(ctx, b) })
 }
 
@@ -245,7 +248,9 @@ func TestUsageIsBounded(t *testing.T) {
 	}
 	mustFail(t, u.Flush)
 	h.broken, h.sizes = nil, nil
+	h.sized = true // the disk is not what has a bound here
 	mustFlush(t, u.Flush)
+	h.sized = false
 	written := 0
 	for _, n := range h.sizes {
 		written += n

@@ -10,23 +10,52 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
 
-// Binary builds ./cmd/gatehouse once for all tests of the process and returns the path of the program.
-// It looks for races if the tests do.
+// Binary builds ./cmd/gatehouse once for all tests of the process, as make build does, and returns the path of
+// the program. It does not look for races, which costs it several times the processor: [RaceBinary] does.
 func Binary(tb testing.TB) string {
 	tb.Helper()
-	needMain(tb, "Binary")
-	path, err := sharedBinary()
+	return binary(tb, "Binary", plainBinary)
+}
+
+// RaceBinary is [Binary] with a program that looks for races if the tests do. What it finds it prints to
+// standard error, where [RaceFound] sees it: a program that is killed has no other way to tell.
+func RaceBinary(tb testing.TB) string {
+	tb.Helper()
+	if !Race {
+		return binary(tb, "RaceBinary", plainBinary)
+	}
+	return binary(tb, "RaceBinary", raceBinary)
+}
+
+// RaceFound reports whether a program has found a race, by what it has printed to standard error.
+func RaceFound(printed string) bool { return strings.Contains(printed, "WARNING: DATA RACE") }
+
+func binary(tb testing.TB, caller string, build func() (string, error)) string {
+	tb.Helper()
+	needMain(tb, caller)
+	path, err := build()
 	if err != nil {
 		tb.Fatalf("testenv: %v", err)
 	}
 	return path
 }
 
-var sharedBinary = sync.OnceValues(func() (string, error) {
+var (
+	plainBinary = sync.OnceValues(func() (string, error) { return sharedBinary([]string{"CGO_ENABLED=0"}, "-trimpath") })
+	raceBinary  = sync.OnceValues(func() (string, error) { return sharedBinary(nil, "-race", lookPastSQLite) })
+)
+
+// lookPastSQLite keeps the race detector out of SQLite itself, which is C written down as Go: to watch every access
+// there costs more than all the rest. The driver is watched, and who uses it.
+const lookPastSQLite = "-gcflags=modernc.org/sqlite/lib=-race=false"
+
+// sharedBinary builds the program for as long as the tests run.
+func sharedBinary(environ []string, flags ...string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return "", err
@@ -36,17 +65,17 @@ var sharedBinary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	leftovers.push(func() { _ = os.RemoveAll(dir) })
-	return build(root, dir)
-})
+	return build(root, dir, environ, flags...)
+}
 
 // build compiles cmd/gatehouse of the module in the folder root into the folder dir.
-func build(root, dir string) (string, error) {
+func build(root, dir string, environ []string, flags ...string) (string, error) {
 	if err := readFolders(root); err != nil {
 		return "", fmt.Errorf("build gatehouse: %w", err)
 	}
 	path := filepath.Join(dir, "gatehouse")
-	cmd := exec.Command("go", "build", raceFlag, "-buildvcs=false", "-o", path, "./cmd/gatehouse")
-	cmd.Dir = root
+	cmd := exec.Command("go", append(append([]string{"build", "-buildvcs=false", "-o", path}, flags...), "./cmd/gatehouse")...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), environ...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gatehouse: %w\n%s", err, out)
 	}

@@ -23,7 +23,7 @@ func TestBuild(t *testing.T) {
 	}
 	write("go.mod", "module example.org/m\n\ngo 1.26\n")
 	write("cmd/gatehouse/main.go", "package main\n\nfunc main() { println(\"hello\") }\n")
-	path, err := build(root, t.TempDir())
+	path, err := build(root, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestBuild(t *testing.T) {
 	}
 
 	write("cmd/gatehouse/main.go", "package main\n\nfunc main() { nonsense }\n")
-	if _, err := build(root, t.TempDir()); err == nil || !strings.Contains(err.Error(), "undefined: nonsense") {
+	if _, err := build(root, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "undefined: nonsense") {
 		t.Errorf("got %v, want the compiler's words", err)
 	}
 }

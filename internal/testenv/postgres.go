@@ -123,7 +123,8 @@ func (c *cluster) init(initdb string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, initdb, "--pgdata="+c.data(), "--username="+adminRole, "--pwfile="+secret,
-		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US")
+		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=icu", "--icu-locale=en-US",
+		"--no-sync") // of what initdb writes; the server syncs its own
 	cmd.Dir, cmd.Env = c.dir, c.env()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as.credential()}
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -5,8 +5,5 @@
 
 package testenv
 
-// raceFlag makes Binary look for races when the tests do.
-const raceFlag = "-race"
-
 // Race reports whether the tests run under the race detector.
 const Race = true

@@ -63,11 +63,11 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// FreeAddr returns an address of 127.0.0.1 with a port that was free a moment ago. Another process may
-// take it first: where the server can listen on port 0 itself, let it.
+// FreeAddr returns an address of 127.0.0.1 with a port that was free a moment ago, and that the system gives to
+// no connection by itself. Another test may take it first: where the server can listen on port 0 itself, let it.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	addr, err := freeAddr()
+	addr, err := lastingAddr()
 	if err != nil {
 		tb.Fatalf("testenv: %v", err)
 	}

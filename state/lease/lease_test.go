@@ -41,8 +41,9 @@ func TestSuite(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			gatehousetest.Limiter(t, func(_ *testing.T, now func() time.Time) gatehouse.Limiter {
-				row.o.Now = now
-				return lease.New(memory.NewLimiter(10_000, now), row.o)
+				o := row.o // the tests of the suite run side by side
+				o.Now = now
+				return lease.New(memory.NewLimiter(10_000, now), o)
 			})
 		})
 	}

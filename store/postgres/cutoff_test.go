@@ -91,7 +91,8 @@ func TestFrozenNetwork(t *testing.T) {
 		}
 	}
 	t.Logf("30 calls of %v ended after %v; all is well %v after the network is back", patience, ended, time.Since(begin))
-	if back := time.Since(begin); ended > patience+2*time.Second || back > 2*time.Second {
+	const bound = 5 * time.Second // of a machine that stands still for a while; less than a connection may take
+	if back := time.Since(begin); ended > patience+bound || back > bound {
 		t.Error("that is too long")
 	}
 	if d, err := h.use(t.Context(), c.Token); err != nil || d.Granted {
