@@ -47,7 +47,6 @@ type exchange struct {
 	denial      string
 	failure     error
 	upload      atomic.Int32 // how far the client's body has come
-	deaf        atomic.Bool  // the service did not take the body
 	whole       bool         // the answer was not cut
 }
 

@@ -151,10 +151,8 @@ func failed(_ http.ResponseWriter, r *http.Request, err error) {
 	case x.request.Context().Err() != nil:
 		// The client is gone. One that only ended its sending must not read an empty 200.
 		panic(http.ErrAbortHandler)
-	case x.deaf.Load(), errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
-		if x.failure = err; x.deaf.Load() {
-			x.failure = errDeaf
-		}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		x.failure = err
 		x.refuse(&gate.Denial{Status: http.StatusGatewayTimeout, Code: "gateway_timeout", Title: "The service does not answer in time"})
 	default:
 		x.failure = err
@@ -162,16 +160,16 @@ func failed(_ http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-var errDeaf = errors.New("the service does not take the body")
-
-// newTransport makes what speaks to the services, without a proxy of the environment: HTTP/2
-// where a service of https prefers it, else HTTP/1.1.
+// newTransport makes what speaks to the services: HTTP/1.1, without a proxy of the environment.
+// In HTTP/2 all clients would share a connection that one of them can bring to its end, and
+// net/http sends again what it may not (docs/decisions/0036).
 func newTransport(t Timeouts, o *Options) *http.Transport {
 	maxHeader := o.MaxHeader
 	if maxHeader == 0 {
 		maxHeader = defaultMaxHeader
 	}
-	dialer := net.Dialer{Timeout: t.Dial}
+	dialer, protocols := net.Dialer{Timeout: t.Dial}, new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
@@ -180,7 +178,7 @@ func newTransport(t Timeouts, o *Options) *http.Transport {
 			}
 			return conn{c, t.Stall}, nil
 		},
-		TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true,
+		Protocols: protocols, TLSClientConfig: &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: t.Dial, ResponseHeaderTimeout: t.Answer, ExpectContinueTimeout: time.Second, IdleConnTimeout: t.Idle,
 		MaxIdleConnsPerHost: 256, MaxResponseHeaderBytes: maxHeader,
 		DisableCompression: true, // what the client asked for is what it gets

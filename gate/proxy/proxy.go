@@ -153,12 +153,6 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 	x.verdict, x.to = &verdict, to
 	x.prepare(r)
 	body, streams := r.Body.(*upload)
-	if streams && to.Scheme == "https" {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		body.watch(cancel)
-		r = r.WithContext(ctx)
-	}
 	if p.forward.ServeHTTP(w, r); streams {
 		body.settle()
 	}

@@ -117,7 +117,7 @@ type setting struct {
 	gate    gate.Options
 	proxy   proxy.Options
 	accept  func(net.Listener) net.Listener // nil: as it is
-	secure  bool                            // service and proxy speak HTTP/2 over TLS too
+	secure  bool                            // service and proxy speak TLS, and offer HTTP/2
 }
 
 // start starts a server, with TLS and HTTP/2 where it is asked for.

@@ -19,7 +19,6 @@ type upload struct {
 	io.ReadCloser
 	x       *exchange
 	trailer http.Header
-	taken   *time.Timer // runs while the service takes what was read; nil: the connection's deadline does
 	reading sync.Mutex
 	over    atomic.Bool // the answer is complete: nobody reads any more
 }
@@ -46,33 +45,12 @@ func (u *upload) settle() {
 	_, _ = io.Copy(io.Discard, u.ReadCloser)
 }
 
-// watch lets end be called when the service does not take what was read: in HTTP/2 a service
-// can do so to one request, and the connection it came on is well.
-func (u *upload) watch(end func()) {
-	u.taken = time.AfterFunc(u.x.stall, func() {
-		u.x.deaf.Store(true)
-		end()
-	})
-	u.taken.Stop()
-}
-
-// Close is that of io.ReadCloser.
-func (u *upload) Close() error {
-	if u.taken != nil {
-		u.taken.Stop()
-	}
-	return u.ReadCloser.Close()
-}
-
 func (u *upload) Read(p []byte) (int, error) {
 	x := u.x
 	u.reading.Lock()
 	defer u.reading.Unlock()
 	if u.over.Load() {
 		return 0, errOver
-	}
-	if u.taken != nil {
-		u.taken.Stop()
 	}
 	if x.upload.Load() == uploadOpen {
 		// After the body the server reads on, to see whether the client is gone, for as long as
@@ -88,8 +66,6 @@ func (u *upload) Read(p []byte) (int, error) {
 		x.passTrailer(u.trailer)
 	} else if err != nil {
 		x.upload.Store(uploadBroken)
-	} else if u.taken != nil {
-		u.taken.Reset(x.stall)
 	}
 	return n, err
 }

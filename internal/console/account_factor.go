@@ -82,7 +82,8 @@ func (v *visit) beginFactor() error {
 }
 
 // enableFactor turns the second factor on and shows the recovery codes. It takes the password
-// anew: who has got hold of a session must not lock its holder out with a factor of their own.
+// anew: who sits down at an open console must not lock its holder out with a factor of their
+// own. Who has the session's id can: Barong's door has no password there.
 // After a wrong password or code the picture is not there any more: the app has it, or the holder
 // begins again.
 func (v *visit) enableFactor() error {

@@ -174,7 +174,7 @@ func (h *Handler) updateKey(ctx context.Context, c *caller, in *struct {
 }
 
 func (h *Handler) deleteKey(ctx context.Context, c *caller, in *KeyPath) (*struct{}, error) {
-	actor, err := h.mayChange(ctx, c, in.Kid, nil)
+	actor, err := h.mayEnd(ctx, c, in.Kid)
 	if err != nil {
 		return nil, err
 	}
@@ -186,8 +186,20 @@ func (h *Handler) deleteKey(ctx context.Context, c *caller, in *KeyPath) (*struc
 }
 
 // change makes a change that takes nothing but the key's id.
-func (h *Handler) change(ctx context.Context, c *caller, kid string, verb func(context.Context, gatehouse.Actor, string) (gatehouse.Key, error)) (*keyOut, error) {
+func (h *Handler) change(ctx context.Context, c *caller, kid string, verb keyVerb) (*keyOut, error) {
 	actor, err := h.mayChange(ctx, c, kid, nil)
+	if err != nil {
+		return nil, err
+	}
+	k, err := verb(ctx, actor, kid)
+	return h.shown(ctx, c, &k, err)
+}
+
+type keyVerb func(ctx context.Context, actor gatehouse.Actor, kid string) (gatehouse.Key, error)
+
+// end is change for what only takes away.
+func (h *Handler) end(ctx context.Context, c *caller, kid string, verb keyVerb) (*keyOut, error) {
+	actor, err := h.mayEnd(ctx, c, kid)
 	if err != nil {
 		return nil, err
 	}

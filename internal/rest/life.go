@@ -36,7 +36,7 @@ func (h *Handler) lifeOperations() []operation {
 }
 
 func (h *Handler) disableKey(ctx context.Context, c *caller, in *KeyPath) (*keyOut, error) {
-	return h.change(ctx, c, in.Kid, h.c.Authority.Disable)
+	return h.end(ctx, c, in.Kid, h.c.Authority.Disable)
 }
 
 func (h *Handler) enableKey(ctx context.Context, c *caller, in *KeyPath) (*keyOut, error) {
@@ -51,7 +51,7 @@ func (h *Handler) revokeKey(ctx context.Context, c *caller, in *struct {
 	if in.Body != nil {
 		reason = in.Body.Reason
 	}
-	return h.change(ctx, c, in.Kid, func(ctx context.Context, a gatehouse.Actor, kid string) (gatehouse.Key, error) {
+	return h.end(ctx, c, in.Kid, func(ctx context.Context, a gatehouse.Actor, kid string) (gatehouse.Key, error) {
 		return h.c.Authority.Revoke(ctx, a, kid, reason)
 	})
 }

@@ -116,6 +116,20 @@ func (h *Handler) mayGive(c *caller, owner *account.Account, scopes gatehouse.Sc
 // with these scopes (nil: those it has), and tells as whom they change it.
 // gatehouse.ErrNotFound, gatehouse.ErrForbidden, *refusal.
 func (h *Handler) mayChange(ctx context.Context, c *caller, kid string, scopes gatehouse.Scopes) (gatehouse.Actor, error) {
+	return h.may(ctx, c, kid, func(k *gatehouse.Key, owner *account.Account) error {
+		if scopes == nil {
+			scopes = k.Scopes
+		}
+		return h.mayGive(c, owner, scopes)
+	})
+}
+
+// mayEnd is mayChange for what only takes away: it leaves nobody with any scope.
+func (h *Handler) mayEnd(ctx context.Context, c *caller, kid string) (gatehouse.Actor, error) {
+	return h.may(ctx, c, kid, func(*gatehouse.Key, *account.Account) error { return nil })
+}
+
+func (h *Handler) may(ctx context.Context, c *caller, kid string, give func(*gatehouse.Key, *account.Account) error) (gatehouse.Actor, error) {
 	if c.superadmin() { // whether the key is there the ground says
 		return c.actor, nil
 	}
@@ -128,7 +142,7 @@ func (h *Handler) mayChange(ctx context.Context, c *caller, kid string, scopes g
 		err = c.mayTouch(ctx, &owner)
 	}
 	if err == nil {
-		err = h.mayGive(c, &owner, scopes)
+		err = give(&k, &owner)
 	}
 	return actor, err
 }

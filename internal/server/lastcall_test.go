@@ -5,6 +5,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -63,8 +64,33 @@ func TestMostConnections(t *testing.T) {
 	}
 }
 
-// A request of which the beginning has come on an idle connection is answered, however long
-// the rest takes.
+// Who sends one byte on an idle connection does not hold the drain for its whole grace.
+func TestDrainWaitsForNoSingleByte(t *testing.T) {
+	t.Parallel()
+	f := openFace(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), new(atomic.Bool))
+	s := f.server.(*web)
+	s.lull, s.ReadHeaderTimeout = 0, 50*time.Millisecond
+	served := make(chan error, 1)
+	go func() { served <- f.serve() }()
+	c := dial(t, f.listener.Addr().String())
+	c.send("/")
+	c.read()
+	if _, err := io.WriteString(c.conn, "G"); err != nil {
+		t.Fatal(err)
+	}
+	until(t.Context(), func() bool { return f.listener.(*lastCall).stirring.Load() == 1 })
+	grace, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := f.drain(grace); err != nil || grace.Err() != nil {
+		t.Error(err, grace.Err())
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// A request of which the beginning has come on an idle connection is answered, though the rest
+// takes its time.
 func TestDrainWaitsForARequestThatBegan(t *testing.T) {
 	t.Parallel()
 	shut := make(chan struct{})

@@ -143,7 +143,8 @@ func (w *lastAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // Drain stops taking connections and lets those that are open finish: each gets one
 // more answer, which closes it. Closing idle connections at once, as http.Server does,
 // would lose requests that are on their way; one of which the beginning has come is waited
-// for after the lull too. Tunnels end by themselves, or with ctx, which is no error: they
+// for after the lull too, for as long as a header may take: net/http counts so only from the
+// fourth byte on, and who sends one must not hold the drain. Tunnels end by themselves, or with ctx, which is no error: they
 // have no end of their own.
 func (s *web) Drain(ctx context.Context) error {
 	defer s.cut()
@@ -151,7 +152,8 @@ func (s *web) Drain(ctx context.Context) error {
 	l, _ := s.listener.(*lastCall)
 	lulled := time.Now().Add(s.lull)
 	until(ctx, func() bool {
-		return s.open.Load() == 0 || time.Now().After(lulled) && (l == nil || l.stirring.Load() == 0)
+		now := time.Now()
+		return s.open.Load() == 0 || now.After(lulled) && (l == nil || l.stirring.Load() == 0 || now.After(lulled.Add(s.ReadHeaderTimeout)))
 	})
 	// Shutdown closes the listener again, where Serve has not returned yet.
 	if err := s.Shutdown(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
