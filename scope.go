@@ -131,7 +131,7 @@ var managementScopes = []ManagementScope{
 	{ScopeTenantsRead, "list and read tenants; in the default tenant"},
 	{ScopeTenants, "make, change and remove tenants; in the default tenant"},
 	{ScopeRulesRead, "read the route rules and ask which one is for a request"},
-	{ScopeRules, "replace the route rules"},
+	{ScopeRules, "replace the route rules, or remove them"},
 	{ScopeUsageRead, "read usage and the hygiene report"},
 	{ScopeAuditRead, "read and check the audit log, and read attempts"},
 	{ScopeSigning, "read and rotate the signing keys; in the default tenant"},

@@ -134,8 +134,8 @@ type UsageStore interface {
 // RuleSet is a tenant's route rules, as text that a gate reads.
 type RuleSet struct {
 	Tenant  string
-	Text    string
-	Version int64 // grows by one with every change; zero: none were stored
+	Text    string // empty: the tenant has none
+	Version int64  // grows by one with every change; zero: none were ever stored
 }
 
 // RuleStore keeps route rules. Implementations pass gatehousetest.RuleStore.

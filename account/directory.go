@@ -90,7 +90,8 @@ type Config struct {
 // tenant's actors are [gatehouse.ErrForbidden].
 //
 // Errors that a verb does not name wrap [gatehouse.ErrUnavailable]; also named by
-// none: [gatehouse.ErrConflict], where others change the same account all the time.
+// none: [gatehouse.ErrConflict], where others change the same account all the time, and as
+// [ErrLastAdministrator].
 type Directory struct {
 	c   Config
 	uid func() string // ten random upper-case hex digits
@@ -265,7 +266,11 @@ func (d *Directory) update(ctx context.Context, id string, change func(*Account)
 		if err != nil {
 			return Account{}, fmt.Errorf("read account: %w", err)
 		}
+		before := a
 		also, event, err := change(&a)
+		if err == nil {
+			err = d.keepAdministrator(ctx, event.Actor, &before, &a)
+		}
 		if err != nil {
 			return Account{}, err
 		}

@@ -18,6 +18,28 @@ import (
 
 const maxRoleRunes = 64
 
+// ErrLastAdministrator: the change would leave no person with the role superadmin who may
+// act. It is a [gatehouse.ErrConflict]. The system and the operator of the machine, who can
+// make another, are not held back by it.
+var ErrLastAdministrator = fmt.Errorf("no other superadmin may act: %w", gatehouse.ErrConflict)
+
+// CheckRole says what is wrong with a role that somebody is to get: *gatehouse.InvalidError
+// with the field role, also for a role that lets manage others in another spelling, such as
+// "Admin": whoever had it would manage nobody.
+func CheckRole(role string) error {
+	if !isRole(role) {
+		return &gatehouse.InvalidError{Field: "role", Problem: "is not 1 to 64 printable characters without space"}
+	}
+	for _, known := range []string{roleAdmin, roleSuperadmin} {
+		if role != known && strings.EqualFold(role, known) {
+			return &gatehouse.InvalidError{Field: "role", Problem: "is written " + known}
+		}
+	}
+	return nil
+}
+
+const roleAdmin = "admin"
+
 // SetLimits replaces the limits of an account, which all its keys share; none: no limits.
 // They are in force when SetLimits returns. Setting those it has does nothing.
 //
@@ -69,6 +91,34 @@ func (d *Directory) SetRole(ctx context.Context, actor gatehouse.Actor, accountI
 	})
 }
 
+// SetPassword gives a person another password, without asking for the old one, and ends all
+// sessions. Keys, state and second factor stay as they are. Whoever may call it can sign in as
+// anybody who has no second factor.
+//
+// Errors: *[PasswordError], gatehouse.ErrNotFound, also for a service account, which never signs
+// in; gatehouse.ErrForbidden but for operators, the system and actors that reach everyone.
+func (d *Directory) SetPassword(ctx context.Context, actor gatehouse.Actor, accountID string, password gatehouse.Secret) error {
+	actor, err := d.admitManager(actor)
+	if err == nil {
+		err = d.checkPassword(password)
+	}
+	if err != nil {
+		return err
+	}
+	phc, err := d.hash(ctx, actor, password)
+	if err != nil {
+		return err
+	}
+	_, err = d.update(ctx, accountID, func(a *Account) (Effects, *gatehouse.Event, error) {
+		if a.Kind != gatehouse.PrincipalAccount {
+			return Effects{}, nil, gatehouse.ErrNotFound
+		}
+		a.PasswordHash = phc
+		return Effects{EndSessions: true}, d.succeeded(actor, VerbPasswordReset, a.ID), nil
+	})
+	return err
+}
+
 // manage updates an account with the changes that change something; none: it stays.
 func (d *Directory) manage(ctx context.Context, actor gatehouse.Actor, verb, accountID string, alter func(*Account) []gatehouse.Change) (Account, error) {
 	var as Account
@@ -84,6 +134,24 @@ func (d *Directory) manage(ctx context.Context, actor gatehouse.Actor, verb, acc
 		return as, gatehouse.InForce(ctx, d.c.Store, as.Tenant)
 	}
 	return out, err
+}
+
+// keepAdministrator refuses a change that takes the last superadmin away. ErrLastAdministrator.
+func (d *Directory) keepAdministrator(ctx context.Context, actor gatehouse.Actor, before, after *Account) error {
+	onMachine := actor.ID == "" && (actor.Kind == gatehouse.ActorOperator || actor.Kind == gatehouse.ActorSystem)
+	if onMachine || !leads(before) || leads(after) {
+		return nil
+	}
+	all, _, err := d.List(ctx, Query{Role: roleSuperadmin})
+	if err == nil && !slices.ContainsFunc(all, func(a Account) bool { return a.ID != before.ID && leads(&a) }) {
+		err = ErrLastAdministrator
+	}
+	return err
+}
+
+// leads reports whether a is a superadministrator in person, who may act.
+func leads(a *Account) bool {
+	return a.Kind == gatehouse.PrincipalAccount && a.Role == roleSuperadmin && a.State.MayAct()
 }
 
 func isRole(role string) bool {

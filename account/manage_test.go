@@ -4,6 +4,7 @@
 package account_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -95,5 +96,96 @@ func TestManageRefused(t *testing.T) {
 	h.is(err, gatehouse.ErrNotFound)
 	if got := h.read(a); got.Version != a.Version {
 		t.Errorf("version %d, want %d", got.Version, a.Version)
+	}
+}
+
+func TestCheckRole(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]string{
+		"": "is not 1 to 64 printable characters without space", "two words": "is not 1 to 64 printable characters without space",
+		"Admin": "is written admin", "SUPERADMIN": "is written superadmin", "admin": "", "superadmin": "", "member": "", "adminn": "", "Clerk": "",
+	} {
+		got, problem := account.CheckRole(role), ""
+		if e, ok := errors.AsType[*gatehouse.InvalidError](got); ok && e.Field == "role" {
+			problem = e.Problem
+		} else if got != nil {
+			t.Errorf("%q: %v", role, got)
+		}
+		if problem != want {
+			t.Errorf("%q: %q", role, problem)
+		}
+	}
+}
+
+// However the last superadministrator would cease to be one that may act, it is refused, but to
+// the operator of the machine and to the system.
+func TestLastAdministrator(t *testing.T) {
+	t.Parallel()
+	member := "member"
+	for name, end := range map[string]func(h *house, by gatehouse.Actor, a account.Account) error{
+		"state": func(h *house, by gatehouse.Actor, a account.Account) error {
+			return h.SetState(h.ctx, by, a.ID, gatehouse.PrincipalBanned)
+		},
+		"role": func(h *house, by gatehouse.Actor, a account.Account) error {
+			_, err := h.SetRole(h.ctx, by, a.ID, &member, nil)
+			return err
+		},
+		"delete": func(h *house, by gatehouse.Actor, a account.Account) error {
+			return h.Delete(h.ctx, by, a.ID, secret(password), "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := open(t)
+			super := "superadmin"
+			lead := func(a account.Account) account.Account {
+				out, err := h.SetRole(h.ctx, operator, a.ID, &super, nil)
+				h.must(err)
+				return out
+			}
+			a, banned := lead(h.person("a@example.test")), lead(h.person("b@example.test"))
+			robot := lead(h.service(h.person("c@example.test")))
+			h.must(h.SetState(h.ctx, operator, banned.ID, gatehouse.PrincipalBanned))
+			by := self(a)
+			by.Everyone = true
+			h.is(end(h, by, a), account.ErrLastAdministrator)
+			h.is(end(h, by, a), gatehouse.ErrConflict)
+			if now := h.read(a); now.Role != super || now.State != gatehouse.PrincipalActive {
+				t.Errorf("it is %s, %s", now.Role, now.State)
+			}
+			h.must(h.SetState(h.ctx, by, robot.ID, gatehouse.PrincipalBanned)) // which is no person
+			h.must(h.SetState(h.ctx, by, banned.ID, gatehouse.PrincipalActive))
+			h.must(end(h, by, a)) // there is another
+			h.must(end(h, operator, banned))
+			if there, err := h.HasAdministrator(h.ctx); err != nil || there {
+				t.Errorf("there is one: %v, %v", there, err)
+			}
+		})
+	}
+}
+
+func TestSetPassword(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person("bob@example.test")
+	o, fresh := h.signedIn(a.Email), secret("An-0ther-troubadour-9")
+	h.is(h.SetPassword(h.ctx, self(a), a.ID, fresh), gatehouse.ErrForbidden)
+	h.is(h.SetPassword(h.ctx, operator, h.service(a).ID, fresh), gatehouse.ErrNotFound)
+	h.is(h.SetPassword(h.ctx, operator, "none", fresh), gatehouse.ErrNotFound)
+	if _, weak := errors.AsType[*account.PasswordError](h.SetPassword(h.ctx, operator, a.ID, secret("abc"))); !weak {
+		t.Error("a weak password is taken")
+	}
+	if _, err := h.use(nobody, o.ID); err != nil {
+		t.Errorf("refusals ended the session: %v", err)
+	}
+	h.must(h.SetPassword(h.ctx, operator, a.ID, fresh))
+	_, err := h.use(nobody, o.ID)
+	h.is(err, account.ErrNoSession)
+	_, err = h.signIn(a.Email, password, "")
+	h.is(err, account.ErrCredentials)
+	_, err = h.signIn(a.Email, fresh.Reveal(), "")
+	h.must(err)
+	if diff := cmp.Diff([]string{"password.reset succeeded operator"}, h.events(a, account.VerbPasswordReset)); diff != "" {
+		t.Error(diff)
 	}
 }

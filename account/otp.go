@@ -165,6 +165,19 @@ func (d *Directory) RenewRecovery(ctx context.Context, actor gatehouse.Actor, ac
 	return recovery, nil
 }
 
+// RecoveryLeft counts the recovery codes of an account that are not spent.
+// gatehouse.ErrNotFound where the actor may not see the account.
+func (d *Directory) RecoveryLeft(ctx context.Context, actor gatehouse.Actor, accountID string) (int, error) {
+	if _, err := d.admitTo(actor, accountID); err != nil {
+		return 0, err
+	}
+	n, err := d.c.Store.RecoveryCodes(ctx, accountID)
+	if err != nil {
+		return 0, fmt.Errorf("count recovery codes: %w", err)
+	}
+	return n, nil
+}
+
 // newRecovery makes recovery codes, and what is stored of them.
 func (d *Directory) newRecovery(accountID string) (codes []gatehouse.Secret, hashes [][]byte) {
 	for _, code := range NewRecoveryCodes() {

@@ -166,6 +166,11 @@ func (d *Directory) IssueSetup(ctx context.Context) (gatehouse.Secret, error) {
 	return token, nil
 }
 
+// CheckSetup reports whether a setup token is good, and does not spend it. [ErrSpent].
+func (d *Directory) CheckSetup(ctx context.Context, token gatehouse.Secret) error {
+	return d.unspent(ctx, d.setupTicket(token))
+}
+
 // Setup spends a setup token: it makes an active account with the role superadmin. Who
 // has the token holds the machine, so the event's actor is the operator. [ErrSpent] and
 // the errors of [Directory.Register].

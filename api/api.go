@@ -214,9 +214,10 @@ type Accounts struct {
 
 // PatchAccount changes an account. Absent members stay as they are.
 type PatchAccount struct {
-	Role   *string  `json:"role,omitempty"`
-	Level  *int     `json:"level,omitempty"`
-	Limits *[]Limit `json:"limits,omitempty" doc:"of all its keys together"`
+	Role     *string  `json:"role,omitempty"`
+	Level    *int     `json:"level,omitempty"`
+	Limits   *[]Limit `json:"limits,omitempty" doc:"of all its keys together"`
+	Password *string  `json:"password,omitempty" doc:"changed alone, by the operator on the machine"`
 }
 
 // NewServiceAccount asks for a service account: a principal that never signs in.

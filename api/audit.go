@@ -31,8 +31,9 @@ type Change struct {
 
 // Events is a page of events.
 type Events struct {
-	Events []Event `json:"events" nullable:"false"`
-	Next   string  `json:"next,omitempty" doc:"cursor of the next page; absent: this is the last"`
+	Events []Event           `json:"events" nullable:"false"`
+	Next   string            `json:"next,omitempty" doc:"cursor of the next page; absent: this is the last"`
+	Names  map[string]string `json:"names,omitempty" doc:"of accounts that the events speak of, by the ids that events have of them: e-mail addresses, and the user names of service accounts; 200 at most"`
 }
 
 // VerifyChain asks for a check of a tenant's chain of events.

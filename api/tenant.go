@@ -38,7 +38,7 @@ type PatchTenant struct {
 // Rules are a tenant's route rules: what each route demands, by pattern, as in a rules file.
 type Rules struct {
 	Rules   map[string]any `json:"rules" doc:"such as {'GET /orders': 'orders:read', '/health': {'open': true}}"`
-	Version int64          `json:"version,omitempty" doc:"the ETag; absent: none were stored yet. It is not read: If-Match is"`
+	Version int64          `json:"version,omitempty" doc:"the ETag; absent: there are none. It is not read: If-Match is"`
 }
 
 // Explain asks which rule is for a request.
@@ -50,7 +50,7 @@ type Explain struct {
 
 // Explained is the rule for a request.
 type Explained struct {
-	Outcome string      `json:"outcome" enum:"open,key,scopes,blocked,no_rule,ambiguous_path" doc:"'key': any, 'scopes': one that has them; nobody passes by the last three"`
+	Outcome string      `json:"outcome" enum:"open,key,scopes,blocked,no_rule,ambiguous_path" doc:"'key': any, 'scopes': one that has them; nobody passes by the last three. 'key' without a pattern: there are no rules, and gates let any valid key pass"`
 	Pattern string      `json:"pattern,omitempty" doc:"of the rule"`
 	All     []string    `json:"all,omitempty" nullable:"false"`
 	Any     []string    `json:"any,omitempty" nullable:"false"`

@@ -51,12 +51,23 @@ func (c *Client) Rules(ctx context.Context) (out api.Rules, err error) {
 // SetRules replaces the tenant's route rules where they have this version; zero: whichever
 // they have.
 func (c *Client) SetRules(ctx context.Context, version int64, rules map[string]any) (out api.Rules, err error) {
-	q := &request{method: http.MethodPut, path: "/v1/rules", header: http.Header{"If-Match": {"*"}}}
-	if version != 0 {
-		q.header.Set("If-Match", etag(version))
-	}
-	err = c.write(ctx, q, api.Rules{Rules: rules}, &out)
+	err = c.write(ctx, ruleChange(http.MethodPut, version), api.Rules{Rules: rules}, &out)
 	return out, err
+}
+
+// RemoveRules removes the tenant's route rules where they have this version; zero: whichever
+// they have. Gates let any valid key pass then.
+func (c *Client) RemoveRules(ctx context.Context, version int64) error {
+	return c.do(ctx, ruleChange(http.MethodDelete, version), nil)
+}
+
+// ruleChange is a change of rules that have this version; zero: whichever they have.
+func ruleChange(method string, version int64) *request {
+	match := "*"
+	if version != 0 {
+		match = etag(version)
+	}
+	return &request{method: method, path: "/v1/rules", header: http.Header{"If-Match": {match}}}
 }
 
 // ExplainRule says which rule is for a request.

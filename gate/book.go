@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/api"
 )
 
 // Book is the [Rulebook] of the rules that tenants have stored. New rules are in force as
@@ -30,8 +31,8 @@ type page struct {
 	err    error // the stored text is no rules
 }
 
-// NewBook makes a book. none is the rule where a tenant has never stored rules; the zero
-// value: there is none, and nobody passes.
+// NewBook makes a book. none is the rule where a tenant has no rules; the zero value:
+// there is none, and nobody passes.
 func NewBook(store gatehouse.RuleStore, none Rule) *Book {
 	return &Book{store: store, none: none, pages: map[string]*page{}}
 }
@@ -43,20 +44,25 @@ func (b *Book) Rule(ctx context.Context, tenant, method, authority, target strin
 		return Found{}, err
 	}
 	rule, pattern, found, ok := p.routes.FindPattern(method, authority, target)
-	if ok && !found && p.set.Version == 0 {
+	if ok && !found && p.set.Text == "" {
 		rule = b.none
 	}
 	return Found{Rule: rule, Pattern: pattern, Two: !ok}, nil
 }
 
-// Rules are the rules of a tenant that are in force, to be read only. An error wraps
-// gatehouse.ErrUnavailable.
-func (b *Book) Rules(ctx context.Context, tenant string) (Rules, error) {
+// Explain is [Rules.Explain] of the rules of a tenant that are in force. Where it has none, a
+// request passes with any valid key, as it does at gates, and no pattern is named. An error
+// wraps gatehouse.ErrUnavailable.
+func (b *Book) Explain(ctx context.Context, tenant, method, authority, target string) (api.Explained, error) {
 	p, err := b.page(ctx, tenant)
 	if err != nil {
-		return nil, err
+		return api.Explained{}, err
 	}
-	return p.rules, nil
+	out, err := p.rules.Explain(method, authority, target)
+	if p.set.Text == "" && out.Outcome == gatehouse.ReasonNoRule.Code() {
+		out = AnyKey().told()
+	}
+	return out, err
 }
 
 func (b *Book) page(ctx context.Context, tenant string) (*page, error) {

@@ -60,6 +60,9 @@ func TestBook(t *testing.T) {
 	check("b", "GET", "/x", "key false ", "key true ")
 	s.put("a", `{"GET /x":{"block":true}}`)
 	check("a", "GET", "/x", "blocked false GET /x", "blocked false GET /x")
+	s.put("a", "") // they are removed
+	check("a", "GET", "/x", "key false ", "key true ")
+	check("a", "GET", "/x/../y", "two", "two")
 	s.put("a", `{}`) // rules that let nobody pass are rules
 	check("a", "GET", "/x", "key true ", "key true ")
 	for _, broken := range []string{`{`, `{"GET /x":[]}`, `{"/a/{x}/b":"r","/a/b/{y}":"r"}`} {
@@ -70,8 +73,30 @@ func TestBook(t *testing.T) {
 	check("a", "GET", "/x", "open false GET /x", "open false GET /x")
 	s.err = gatehouse.Unavailable("read rules", errors.New("gone"))
 	check("a", "GET", "/x", "error true", "error true")
-	if rules, err := strict.Rules(t.Context(), "a"); err == nil {
-		t.Errorf("rules %v", rules)
+	if x, err := strict.Explain(t.Context(), "a", "GET", "", "/x"); err == nil {
+		t.Errorf("explained as %+v", x)
+	}
+}
+
+// Who has no rules is told so, which is another thing than rules of which none fits.
+func TestBookExplains(t *testing.T) {
+	t.Parallel()
+	s := &shelf{sets: map[string]gatehouse.RuleSet{}}
+	book := NewBook(s, Rule{})
+	for _, row := range []struct{ text, target, outcome, pattern string }{
+		{"", "/x", "key", ""},
+		{`{"/y":"a"}`, "/x", "no_rule", ""},
+		{`{"/y":"a"}`, "/y", "scopes", "/y"},
+		{`{}`, "/x", "no_rule", ""},
+		{"", "/x", "key", ""},
+		{"", "/x/../y", "ambiguous_path", ""},
+	} {
+		if row.text != "" || s.sets["a"].Version > 0 {
+			s.put("a", row.text)
+		}
+		if x, err := book.Explain(t.Context(), "a", "GET", "", row.target); err != nil || x.Outcome != row.outcome || x.Pattern != row.pattern {
+			t.Errorf("%q, %s: %+v, %v", row.text, row.target, x, err)
+		}
 	}
 }
 

@@ -115,6 +115,8 @@ func (d *Door) settle(w http.ResponseWriter, r *http.Request, err error) *refusa
 		return said
 	case errors.Is(err, gatehouse.ErrNotFound):
 		return &refusal{status: http.StatusNotFound, codes: []string{codeNotFound}}
+	case errors.Is(err, account.ErrLastAdministrator):
+		return &refusal{status: http.StatusUnprocessableEntity, codes: []string{"resource.user.last_administrator"}}
 	case errors.Is(err, gatehouse.ErrUnavailable), errors.Is(err, gatehouse.ErrConflict),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		said = &refusal{status: http.StatusServiceUnavailable, codes: []string{codeUnavailable}, retry: max(time.Second, gatehouse.RetryAfter(err))}

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime/quotedprintable"
 	"net/http"
 	"net/http/httptest"
 	netmail "net/mail"
@@ -152,7 +151,7 @@ func open(t *testing.T, o options) *house {
 	h.keys, err = assertion.OpenKeys(ctx, assertion.KeysConfig{Store: h.store, Sealer: h.sealer, Algorithms: []string{assertion.RS256}, ImportRSA: signingKey(), Now: h.now})
 	must(err)
 	t.Cleanup(h.keys.Close)
-	box, err := mail.NewOutbox(h.outbox, "keys@example.com")
+	box, err := mail.NewOutbox(h.outbox, "keys@example.com", slog.New(slog.DiscardHandler))
 	must(err)
 	c := barong.Config{
 		Gate: h.authority, Accounts: h.directory, Audit: h.store, Limiter: limiter, Mailer: box,
@@ -457,7 +456,7 @@ func (h *house) mails() map[string][]string {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		words, err := io.ReadAll(quotedprintable.NewReader(m.Body))
+		words, err := io.ReadAll(m.Body)
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -141,6 +141,23 @@ func TestDeleteMe(t *testing.T) {
 	h.refused("sign in", h.api("POST", "/identity/sessions", jsonBody(`{"email":"holder@example.com","password":"`+password+`"}`)), 401, "identity.session.deleted")
 }
 
+// On purpose: Barong lets the last administrator go.
+func TestDeleteLastAdministrator(t *testing.T) {
+	t.Parallel()
+	h := open(t, options{})
+	a := h.person("root@example.com")
+	role := "superadmin"
+	if _, err := h.directory.SetRole(t.Context(), h.operator, a.ID, &role, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := h.signInAs("root@example.com")
+	h.refused("the last", h.api("DELETE", "/resource/users/me", s.with, jsonBody(`{"password":"`+password+`"}`)), 422, "resource.user.last_administrator")
+	if _, err := h.directory.SetRole(t.Context(), h.operator, h.person("second@example.com").ID, &role, nil); err != nil {
+		t.Fatal(err)
+	}
+	h.expect("one of two", h.api("DELETE", "/resource/users/me", s.with, jsonBody(`{"password":"`+password+`"}`)), 200, "200")
+}
+
 func TestChangePassword(t *testing.T) {
 	t.Parallel()
 	h := open(t, options{})

@@ -4,19 +4,22 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
 )
 
 type accountCommand struct {
-	Create   accountCreate   `cmd:"" help:"Make an account. Its password is read from standard input with --password-stdin."`
-	List     accountList     `cmd:"" help:"List accounts and service accounts."`
-	Show     accountShow     `cmd:"" help:"Show one account."`
-	Update   accountUpdate   `cmd:"" help:"Change an account's role, level or limits."`
-	State    accountState    `cmd:"" help:"Change an account's state. Leaving active disables its keys."`
-	ResetOTP accountResetOTP `cmd:"" name:"reset-otp" help:"Turn an account's second factor off. Its keys become inactive."`
+	Create      accountCreate      `cmd:"" help:"Make an account. Its password is read from standard input with --password-stdin."`
+	List        accountList        `cmd:"" help:"List accounts and service accounts."`
+	Show        accountShow        `cmd:"" help:"Show one account."`
+	Update      accountUpdate      `cmd:"" help:"Change an account's role, level or limits."`
+	SetPassword accountSetPassword `cmd:"" help:"Give a person another password, on the server's machine. All sessions of the account end."`
+	State       accountState       `cmd:"" help:"Change an account's state. Leaving active disables its keys."`
+	ResetOTP    accountResetOTP    `cmd:"" name:"reset-otp" help:"Turn an account's second factor off. Its keys become inactive."`
 }
 
 type accountCreate struct {
@@ -68,6 +71,23 @@ type accountState struct {
 
 func (c *accountState) Run(e *env, cl *client.Client) error {
 	a, err := cl.SetAccountState(e.ctx, c.Account, c.State)
+	if err == nil {
+		e.warnOfNoAdministrator(cl, a.Role)
+	}
+	return e.accounts([]api.Account{a}, err)
+}
+
+type accountSetPassword struct {
+	Account       string `arg:"" help:"E-mail address or uid."`
+	PasswordStdin bool   `required:"" help:"Read the password from standard input."`
+}
+
+func (c *accountSetPassword) Run(e *env, cl *client.Client) error {
+	password, err := e.readSecret("the password")
+	if err != nil {
+		return err
+	}
+	a, err := cl.UpdateAccount(e.ctx, c.Account, api.PatchAccount{Password: &password})
 	return e.accounts([]api.Account{a}, err)
 }
 
@@ -93,7 +113,14 @@ func (c *accountUpdate) Run(e *env, cl *client.Client) error {
 	if err != nil {
 		return err
 	}
+	before := api.Account{}
+	if c.Role != nil && *c.Role != superadmin {
+		before, _ = cl.Account(e.ctx, c.Account) // for a warning: who may not read gets none
+	}
 	a, err := cl.UpdateAccount(e.ctx, c.Account, api.PatchAccount{Role: c.Role, Level: c.Level, Limits: changed(limits, c.Clear, "limits")})
+	if err == nil {
+		e.warnOfNoAdministrator(cl, before.Role)
+	}
 	return e.accounts([]api.Account{a}, err)
 }
 
@@ -130,6 +157,22 @@ func (c *serviceAccountList) Run(e *env, cl *client.Client) error {
 	return print(e, all, []string{"UID", "NAME", "OWNER", "ROLE", "LEVEL", "STATE", "LIMITS", "CREATED"}, func(a *api.Account) []string {
 		return []string{a.UID, a.Username, a.Owner, a.Role, strconv.Itoa(a.Level), a.State, limitsText(a.Limits), moment(&a.Created)}
 	})
+}
+
+const superadmin = "superadmin" // the role of who may do everything
+
+// warnOfNoAdministrator says so where a change of an account that had this role left no person
+// who may do everything. On the server's machine that is allowed, and elsewhere refused.
+func (e *env) warnOfNoAdministrator(cl *client.Client, role string) {
+	if role != superadmin {
+		return
+	}
+	for a, err := range cl.Accounts(e.ctx, client.AccountQuery{Kind: "account", Role: role}) {
+		if err != nil || gatehouse.PrincipalState(a.State).MayAct() {
+			return
+		}
+	}
+	_, _ = fmt.Fprintln(e.Err, "gatehouse: nobody is left who may do everything: no superadmin is active. On the server's machine you can make one.")
 }
 
 // accounts prints accounts.

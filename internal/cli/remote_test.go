@@ -58,7 +58,7 @@ func TestSure(t *testing.T) {
 	t.Parallel()
 	s := stub(t, http.StatusOK, `{"keys":[{"kid":"k","state":"active"}]}`)
 	for _, args := range []string{
-		"key revoke k", "key revoke --all --owner a", "key revoke --all --text t", "key delete k", "key rotation finish k", "key rotation cancel k", "tenant remove t", "self revoke",
+		"key revoke k", "key revoke --all --owner a", "key revoke --all --text t", "key delete k", "key rotation finish k", "key rotation cancel k", "tenant remove t", "rules clear", "self revoke",
 	} {
 		got := command("yes\n", withToken, append([]string{"--server", s.URL}, strings.Fields(args)...)...)
 		if got.code != exitUsage || !strings.Contains(got.err, "--yes is needed") {

@@ -23,6 +23,7 @@ import (
 type rulesCommand struct {
 	Show    rulesShow    `cmd:"" help:"Show the route rules, as the TOML file that rules set and rules check take."`
 	Set     rulesSet     `cmd:"" help:"Replace the route rules by those of a file."`
+	Clear   rulesClear   `cmd:"" help:"Remove all route rules: gates let any valid key pass, as before the first ones."`
 	Check   rulesCheck   `cmd:"" help:"Check a file of route rules, without a server."`
 	Explain rulesExplain `cmd:"" help:"Say which rule is for a request, and why others are not. Exit code 3: nobody may make it."`
 }
@@ -49,6 +50,18 @@ func (c *rulesSet) Run(e *env, cl *client.Client) error {
 	}
 	r, err := cl.SetRules(e.ctx, c.Version, rules)
 	return e.rules(r, err)
+}
+
+type rulesClear struct {
+	sure
+	Version int64 `name:"if-version" help:"Remove the rules only while they have this version." placeholder:"N"`
+}
+
+func (c *rulesClear) Run(e *env, cl *client.Client) error {
+	if err := c.confirm(e, "Remove all rules, so that gates let any valid key pass?"); err != nil {
+		return err
+	}
+	return cl.RemoveRules(e.ctx, c.Version)
 }
 
 // rules prints rules, as the text of a file of them where no other form is asked for.
@@ -127,10 +140,11 @@ func (c *rulesExplain) Run(e *env, connect func() (*client.Client, error)) error
 	if err := e.explained(&x); err != nil {
 		return err
 	}
-	if x.Pattern == "" || x.Outcome == "blocked" {
-		return errDenied
+	switch x.Outcome {
+	case "open", "key", "scopes":
+		return nil
 	}
-	return nil
+	return errDenied
 }
 
 func (c *rulesExplain) explain(e *env, q api.Explain, connect func() (*client.Client, error)) (api.Explained, error) {
@@ -171,7 +185,7 @@ func (e *env) hint(cl *client.Client, q api.Explain, x *api.Explained) {
 		return
 	}
 	if r.Version == 0 {
-		_, _ = fmt.Fprintln(e.Err, "no rules are stored yet: until then gates let any valid key pass")
+		_, _ = fmt.Fprintln(e.Err, "there are no rules: until there are, gates let any valid key pass")
 	}
 	if rules, err := gate.ParseRules(r.Rules); err == nil {
 		x.Others = append(x.Others, near(rules, q, x)...)
@@ -204,6 +218,9 @@ func demands(x *api.Explained) string {
 		return "no_rule: nobody passes"
 	case "ambiguous_path":
 		return "ambiguous_path: the path or the host can be read in two ways, or the method is not in upper case: nobody passes"
+	}
+	if x.Outcome == "key" && x.Pattern == "" {
+		return "require: a key; there are no rules: gates let any valid key pass"
 	}
 	words := []string{"a key"}
 	for _, list := range []struct {

@@ -125,7 +125,7 @@ type Barong struct {
 // SMTP says how mail is sent. Without an address mail is written to the outbox
 // directory below data.
 type SMTP struct {
-	Address      string `key:"smtp.address" default:"" help:"host:port of the mail server; empty: write mail to DATA/outbox"`
+	Address      string `key:"smtp.address" default:"" help:"host:port of the mail server; empty: mail is sent to nobody, and written to files in DATA/outbox"`
 	From         string `key:"smtp.from" default:"gatehouse@localhost" help:"sender of mail"`
 	Username     string `key:"smtp.username" default:"" help:"user name at the mail server; empty: none"`
 	PasswordFile string `key:"smtp.password_file" default:"" help:"file with the password at the mail server"`

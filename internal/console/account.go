@@ -46,9 +46,11 @@ var accountNotices = map[string]string{
 type holderPage struct {
 	Account  *account.Account
 	Pending  bool // the address is not confirmed
+	Recovery int  // codes that are left
 	Sessions []shownSession
 	Policy   string
 	Problem  string // with the change of the password
+	Weak     bool   // the new one is what is wrong
 }
 
 // shownSession is a session in a list. ID is its hash, which opens nothing.
@@ -82,16 +84,22 @@ func browserOf(agent string) string {
 	return browser + " on " + system
 }
 
-func (v *visit) showHolder() error { return v.holderPage(http.StatusOK, "") }
+func (v *visit) showHolder() error { return v.holderPage(http.StatusOK, "", false) }
 
-func (v *visit) holderPage(status int, problem string) error {
+// holderPage shows the page, with what is wrong with a change of the password; weak: with the new one.
+func (v *visit) holderPage(status int, problem string, weak bool) error {
 	sessions, err := v.Directory.Sessions(v.r.Context(), v.actor(), v.account.ID)
 	if err != nil {
 		return err
 	}
-	page := holderPage{Account: v.account, Pending: v.account.State == gatehouse.PrincipalPending, Problem: problem}
+	page := holderPage{Account: v.account, Pending: v.account.State == gatehouse.PrincipalPending, Problem: problem, Weak: weak}
 	for _, s := range sessions {
 		page.Sessions = append(page.Sessions, shownSession{Session: s, ID: hex.EncodeToString(s.Hash), Browser: browserOf(s.UserAgent), Here: bytes.Equal(s.Hash, v.session.Hash)})
+	}
+	if v.account.OTP {
+		if page.Recovery, err = v.Directory.RecoveryLeft(v.r.Context(), v.actor(), v.account.ID); err != nil {
+			return err
+		}
 	}
 	if page.Policy, err = v.policy(); err != nil {
 		return err
@@ -104,7 +112,8 @@ func (v *visit) changePassword() error {
 	ctx, old, fresh := v.r.Context(), gatehouse.NewSecret(v.r.PostFormValue("old")), gatehouse.NewSecret(v.r.PostFormValue("password"))
 	err := v.Directory.ChangePassword(ctx, v.actor(), v.account.ID, old, fresh)
 	if status, problem := v.refused(err); problem != "" {
-		return v.holderPage(status, problem)
+		_, weak := errors.AsType[*account.PasswordError](err)
+		return v.holderPage(status, problem, weak)
 	}
 	if err != nil {
 		return err
@@ -117,6 +126,14 @@ func (v *visit) changePassword() error {
 	return v.to("/account", "password-changed")
 }
 
+// codesOf are the codes of the door for a password that is refused.
+func codesOf(weak *account.PasswordError) (codes []string) {
+	for _, p := range weak.Problems {
+		codes = append(codes, "password."+string(p))
+	}
+	return codes
+}
+
 // refused is the status and the sentence for what the directory does not accept of the account's
 // holder; an empty sentence: err is of another kind, and is the caller's to return.
 func (v *visit) refused(err error) (status int, problem string) {
@@ -126,11 +143,7 @@ func (v *visit) refused(err error) (status int, problem string) {
 		return http.StatusTooManyRequests, fmt.Sprintf("Too many attempts. Try again in %s seconds.", seconds)
 	}
 	if weak := (*account.PasswordError)(nil); errors.As(err, &weak) {
-		var codes []string
-		for _, p := range weak.Problems {
-			codes = append(codes, "password."+string(p))
-		}
-		return http.StatusUnprocessableEntity, saidOf(codes)
+		return http.StatusUnprocessableEntity, v.saidOf(codesOf(weak), v.r.PostFormValue("password"))
 	}
 	for _, row := range []struct {
 		err  error

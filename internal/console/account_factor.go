@@ -17,10 +17,36 @@ import (
 	"github.com/seed14544106/gatehouse/account"
 )
 
+// recoveryNotices tell who signed in with a recovery code how many are left: "recovery-" and their
+// number.
+var recoveryNotices = func() map[string]string {
+	const spent, renew = "You signed in with a recovery code, which is spent now. ", " Make new ones under My account, Second factor."
+	out := map[string]string{"recovery-0": spent + "It was the last." + renew, "recovery-1": spent + "One is left." + renew}
+	for n := 2; n < 10; n++ { // of ten
+		out[fmt.Sprintf("recovery-%d", n)] = fmt.Sprintf("%s%d are left.", spent, n)
+	}
+	return out
+}()
+
+// spentRecovery is the word of the notice for who has just signed in with a code; empty: it was
+// one of the app, or how many are left cannot be told.
+func (v *visit) spentRecovery(code string) string {
+	if _, ok := account.NormalizeRecoveryCode(code); !ok || !v.account.OTP {
+		return ""
+	}
+	left, err := v.Directory.RecoveryLeft(v.r.Context(), v.actor(), v.account.ID)
+	if err != nil { // who has signed in is in
+		v.Log.WarnContext(v.r.Context(), "recovery codes not counted", "error", err)
+		return ""
+	}
+	return fmt.Sprintf("recovery-%d", left)
+}
+
 // factorPage is what the page of the second factor shows: how it stands, or one of the two
 // things that are shown once.
 type factorPage struct {
 	On       bool
+	Left     int  // recovery codes, where it is on
 	Scanning bool // a secret was made; a code of it turns the factor on
 	Problem  string
 
@@ -36,7 +62,12 @@ func (v *visit) showFactor() error {
 	return v.factorPage(http.StatusOK, factorPage{On: v.account.OTP})
 }
 
-func (v *visit) factorPage(status int, page factorPage) error {
+func (v *visit) factorPage(status int, page factorPage) (err error) {
+	if page.On {
+		if page.Left, err = v.Directory.RecoveryLeft(v.r.Context(), v.actor(), v.account.ID); err != nil {
+			return err
+		}
+	}
 	return v.show(status, "factor.html", "Second factor", page)
 }
 

@@ -65,7 +65,8 @@ func TestChangePassword(t *testing.T) {
 	for _, row := range []struct{ old, fresh, want string }{
 		{"Wrong-8472-kings", another, "The present password is wrong."},
 		{password, password, "The new password is the present one."},
-		{password, "weakling", "The password lacks something"},
+		{password, "weakling", "The password still needs a capital letter (A to Z) and a digit."},
+		{password, "Password1", `aria-describedby="policy" autofocus`},
 		{"", "", "The present password is wrong."},
 	} {
 		b.get("/account")

@@ -6,6 +6,7 @@ package console
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,19 +38,21 @@ func (v *visit) accounts() error {
 		Asked: client.AccountQuery{Kind: get("kind"), Owner: get("owner"), State: get("state"), Role: get("role")},
 		Find:  strings.TrimSpace(get("find")), States: accountStates,
 	}
-	var found api.Accounts
-	var err error
+	status := http.StatusOK
 	if page.Find != "" {
-		var one api.Account
-		if one, err = v.api.Account(v.r.Context(), page.Find); err == nil {
+		one, err := v.api.Account(v.r.Context(), page.Find)
+		if err == nil {
 			return v.to(accountAt(one.UID), "")
 		}
-	} else {
-		found, err = v.api.AccountPage(v.r.Context(), page.Asked, client.Page{Cursor: get("cursor"), Limit: rows})
+		if status, page.Problem, err = v.answered(err); err != nil {
+			return err
+		}
 	}
-	var status int
-	if status, page.Problem, err = v.answered(err); err != nil {
-		return err
+	found, err := v.api.AccountPage(v.r.Context(), page.Asked, client.Page{Cursor: get("cursor"), Limit: rows})
+	if err != nil {
+		if status, page.Problem, err = v.answered(err); err != nil {
+			return err
+		}
 	}
 	page.Accounts = found.Accounts
 	page.First, page.More = v.pager("/operate/accounts", "cursor", found.Next)
@@ -61,15 +64,19 @@ func accountAt(uid string) string { return "/operate/accounts/" + url.PathEscape
 
 // accountPage is one account.
 type accountPage struct {
-	Account api.Account
-	Role    string // as typed
-	Level   string
-	State   string
-	Limits  string
-	States  []gatehouse.PrincipalState
-	Keys    []api.Key
-	More    bool // it has more keys
-	Problem string
+	Account  api.Account
+	Role     string // as typed
+	Roles    []string
+	Level    string
+	State    string
+	Limits   string
+	States   []gatehouse.PrincipalState
+	Keys     []api.Key
+	More     bool            // it has more keys
+	Swept    bool            // some keys were disabled with the account
+	Services []*shownService // the oldest that belong to it
+	Left     bool            // it is active, and some of them are not
+	Problem  string
 }
 
 func (v *visit) showAccount() error { return v.accountPage(http.StatusOK, "") }
@@ -86,10 +93,16 @@ func (v *visit) accountPage(status int, problem string) error {
 		return err
 	}
 	page := accountPage{
-		Account: a, Keys: keys.Keys, More: keys.Next != "", States: accountStates, Problem: problem,
+		Account: a, Keys: keys.Keys, More: keys.Next != "", Swept: slices.ContainsFunc(keys.Keys, swept), States: accountStates, Problem: problem,
 		Role: a.Role, Level: strconv.Itoa(a.Level), State: a.State, Limits: limitLines(a.Limits),
 	}
-	for name, field := range map[string]*string{"role": &page.Role, "level": &page.Level, "state": &page.State, "limits": &page.Limits} {
+	if page.Services, page.Left, err = v.servicesOf(&a); err != nil {
+		return err
+	}
+	if page.Roles, err = v.roles(); err != nil {
+		return err
+	}
+	for name, field := range map[string]*string{"role": &page.Role, "level": &page.Level, "limits": &page.Limits} {
 		if v.r.PostForm.Has(name) {
 			*field = v.r.PostFormValue(name)
 		}
@@ -97,12 +110,43 @@ func (v *visit) accountPage(status int, problem string) error {
 	return v.show(status, "operate-account.html", "Account", page)
 }
 
+// swept reports whether a key was disabled because of its account: it left the active state, or
+// its second factor was turned off.
+func swept(k api.Key) bool {
+	return k.State == gatehouse.StateDisabled.String() && k.StateText == "inactive"
+}
+
+// servicesOf are the oldest service accounts that belong to a, and whether some of them are out
+// of use although a is active: they left with it, and nothing comes back by itself.
+func (v *visit) servicesOf(a *api.Account) (out []*shownService, left bool, err error) {
+	if a.Kind == kindService {
+		return nil, false, nil
+	}
+	found, err := v.api.AccountPage(v.r.Context(), client.AccountQuery{Kind: kindService, Owner: a.UID}, client.Page{Limit: rows})
+	for _, one := range found.Accounts {
+		s := &shownService{one}
+		out, left = append(out, s), left || !s.Active() && a.State == string(gatehouse.PrincipalActive)
+	}
+	return out, left, err
+}
+
+// roles are those that forms offer: the ones that Gatehouse knows, and those of the oldest
+// accounts.
+func (v *visit) roles() ([]string, error) {
+	out := []string{"member", "admin", roleSuperadmin}
+	found, err := v.api.AccountPage(v.r.Context(), client.AccountQuery{}, client.Page{Limit: rows})
+	for i := range found.Accounts {
+		if role := found.Accounts[i].Role; !slices.Contains(out, role) {
+			out = append(out, role)
+		}
+	}
+	return out, err
+}
+
 func (v *visit) changeAccount() error {
 	ctx, uid, what := v.r.Context(), v.r.PathValue("uid"), v.r.PathValue("what")
 	var err error
 	switch what {
-	case "state":
-		_, err = v.api.SetAccountState(ctx, uid, v.r.PostFormValue("state"))
 	case "role":
 		level, bad := strconv.Atoi(v.r.PostFormValue("level"))
 		if bad != nil {

@@ -16,25 +16,27 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/gate"
 )
 
-// Config is what a [Console] is made with. All fields but Log are required.
+// Config is what a [Console] is made with. All fields are required but those that say what zero means.
 type Config struct {
-	Directory *account.Directory
-	Tenant    string
-	Proxies   gate.Proxies
-	API       http.Handler // the native API, below /v1
-	Door      http.Handler // Barong's door, below /api/v2/barong: it registers people and sends mail
-	Cookie    string       // name of the session cookie that API and Door read
-	Schemes   []string     // names of the schemes that keys are presented by
-	Name      string       // of this site, as people read it
-	PublicURL string       // where clients reach the gate that ready-made commands are for; empty: the address of the page
-	Version   string
-	Log       *slog.Logger // nil: slog.Default
+	Directory  *account.Directory
+	Tenant     string
+	Proxies    gate.Proxies
+	API        http.Handler // the native API, below /v1
+	Door       http.Handler // Barong's door, below /api/v2/barong: it registers people and sends mail
+	Cookie     string       // name of the session cookie that API and Door read
+	Schemes    []string     // names of the schemes that keys are presented by
+	Name       string       // of this site, as people read it
+	PublicURL  string       // where clients reach the gate that ready-made commands are for; empty: the address of the page
+	MailServer string       // host:port that mail is sent by; empty: it goes to files that the operator reads
+	Version    string
+	Log        *slog.Logger // nil: slog.Default
 }
 
 // Console is the pages. Use [New].
@@ -43,6 +45,7 @@ type Console struct {
 	assets  *assets
 	pages   *pages
 	origins http.CrossOriginProtection
+	set     atomic.Bool // an administrator was seen: the hint to set up is not looked for any more
 }
 
 // New makes the pages.

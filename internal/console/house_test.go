@@ -147,7 +147,7 @@ func (h *house) mount(limiter gatehouse.Limiter) {
 	h.t.Cleanup(h.door.Close)
 	h.console = console.Config{
 		Directory: h.directory, Tenant: gatehouse.DefaultTenant, Proxies: h.proxies, API: native.Public(), Door: h.door.Handler(),
-		Cookie: cookie, Schemes: h.authority.SchemeNames(), Name: "Gatehouse", PublicURL: site, Log: log,
+		Cookie: cookie, Schemes: h.authority.SchemeNames(), Name: "Gatehouse", PublicURL: site, MailServer: "mail.example.com:587", Log: log,
 	}
 	pages, err := console.New(h.console)
 	h.must(err)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -50,6 +51,7 @@ type joinPage struct {
 	Token   string // of the link; goes back with the form
 	Policy  string // of passwords, in words
 	Problem string
+	Weak    bool // the password is what is wrong
 	Dead    bool // the link is no good
 	Closed  bool // nobody can register
 }
@@ -90,9 +92,11 @@ func (v *visit) tell(path string, object map[string]string) (codes []string, err
 	return said.Errors, nil
 }
 
+// commonPolicy says what [account.DefaultPasswordPolicy] demands.
+const commonPolicy = "8 to 80 characters, with a capital letter, a small letter and a digit. Common words and keyboard rows do not help."
+
 // policy is what new passwords must be, in words.
 func (v *visit) policy() (string, error) {
-	const common = "8 to 80 characters, with a capital letter, a small letter and a digit. Common words and keyboard rows do not help."
 	resp, err := v.ask(http.MethodGet, identity+"configs", "", "")
 	if err != nil {
 		return "", err
@@ -104,9 +108,37 @@ func (v *visit) policy() (string, error) {
 		return "", fmt.Errorf("the door answers configs with %d", resp.StatusCode)
 	}
 	if strings.Contains(said.Pattern, account.DefaultPasswordPolicy().Pattern) {
-		return common, nil
+		return commonPolicy, nil
 	}
 	return "It must match the pattern " + said.Pattern + " and be hard to guess.", nil
+}
+
+// needs is what a password lacks of the common policy, in words; empty: nothing.
+func needs(password string) string {
+	letters := utf8.RuneCountInString(password)
+	var missing []string
+	for _, row := range []struct {
+		met  bool
+		text string
+	}{
+		{letters >= 8, "at least 8 characters"},
+		{letters <= 80, "no more than 80 characters"},
+		{strings.ContainsAny(password, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "a capital letter (A to Z)"},
+		{strings.ContainsAny(password, "abcdefghijklmnopqrstuvwxyz"), "a small letter (a to z)"},
+		{strings.ContainsAny(password, "0123456789"), "a digit"},
+	} {
+		if !row.met {
+			missing = append(missing, row.text)
+		}
+	}
+	switch n := len(missing); n {
+	case 0:
+		return ""
+	case 1:
+		return "The password still needs " + missing[0] + "."
+	default:
+		return "The password still needs " + strings.Join(missing[:n-1], ", ") + " and " + missing[n-1] + "."
+	}
 }
 
 // joinWords are what the pages say for the door's codes, in the order of the fields.
@@ -115,20 +147,32 @@ var joinWords = []struct{ code, text string }{
 	{"identity.user.empty_email", "Enter your e-mail address."},
 	{"email.invalid", "This is no e-mail address."},
 	{"identity.user.empty_password", "Enter a password."},
-	{"password.requirements", "The password lacks something: see below it."},
+	{"password.requirements", "The password does not keep to the rule for passwords."},
 	{"password.weak", "The password is too easy to guess. Make it longer, or less like a word."},
 	{"password.too_long", "The password is too long: 72 bytes are the most."},
 }
 
-// saidOf are the sentences for the codes of a refusal.
-func saidOf(codes []string) string {
+// saidOf are the sentences for the codes of a refusal, of a password if there was one.
+func (v *visit) saidOf(codes []string, password string) string {
 	var said []string
 	for _, row := range joinWords {
-		if slices.Contains(codes, row.code) {
-			said = append(said, row.text)
+		if !slices.Contains(codes, row.code) {
+			continue
 		}
+		text := row.text
+		if row.code == "password.requirements" {
+			if rule, err := v.policy(); err == nil && rule == commonPolicy {
+				text = cmp.Or(needs(password), text)
+			}
+		}
+		said = append(said, text)
 	}
 	return cmp.Or(strings.Join(said, " "), "The server did not accept this.")
+}
+
+// ofPassword reports whether a code is about a password.
+func ofPassword(code string) bool {
+	return code == "identity.user.empty_password" || strings.HasPrefix(code, "password.")
 }
 
 // statusOf is the status of a page that shows a refusal again.
@@ -162,15 +206,16 @@ func (v *visit) register() error {
 	if !v.Directory.Registers() {
 		return v.registerPage(http.StatusForbidden, joinPage{})
 	}
-	email := v.r.PostFormValue("email")
-	codes, err := v.tell("users", map[string]string{"email": email, "password": v.r.PostFormValue("password")})
+	email, password := v.r.PostFormValue("email"), v.r.PostFormValue("password")
+	codes, err := v.tell("users", map[string]string{"email": email, "password": password})
 	switch {
 	case err != nil:
 		return err
 	case slices.Equal(codes, []string{"email.taken"}):
 		return v.mailConfirmation(email)
 	case len(codes) > 0:
-		return v.registerPage(statusOf(codes), joinPage{Email: email, Problem: saidOf(codes)})
+		weak := !slices.ContainsFunc(codes, func(code string) bool { return !ofPassword(code) })
+		return v.registerPage(statusOf(codes), joinPage{Email: email, Problem: v.saidOf(codes, password), Weak: weak})
 	}
 	return v.to("/register/sent", "")
 }
@@ -181,7 +226,7 @@ func (v *visit) mailConfirmation(email string) error {
 		return err
 	}
 	if len(codes) > 0 {
-		return v.show(statusOf(codes), "confirm.html", "Confirm your address", joinPage{Problem: saidOf(codes)})
+		return v.show(statusOf(codes), "confirm.html", "Confirm your address", joinPage{Problem: v.saidOf(codes, "")})
 	}
 	return v.to("/register/sent", "")
 }
@@ -189,7 +234,11 @@ func (v *visit) mailConfirmation(email string) error {
 func (v *visit) confirmAgain() error { return v.mailConfirmation(v.r.PostFormValue("email")) }
 
 func (v *visit) showSent() error {
-	return v.show(http.StatusOK, "sent.html", "Look into your mail", nil)
+	title := "Look into your mail"
+	if v.MailServer == "" {
+		title = "Ask for your link"
+	}
+	return v.show(http.StatusOK, "sent.html", title, nil)
 }
 
 // showConfirm is where the link of a mail leads. It changes nothing: mail scanners follow links.
@@ -281,7 +330,7 @@ func (v *visit) forgot() error {
 		}
 	}
 	if len(codes) > 0 {
-		return v.show(statusOf(codes), "forgot.html", "Forgotten password", joinPage{Email: email, Problem: saidOf(codes)})
+		return v.show(statusOf(codes), "forgot.html", "Forgotten password", joinPage{Email: email, Problem: v.saidOf(codes, "")})
 	}
 	return v.to("/forgot/sent", "")
 }
@@ -305,10 +354,8 @@ func (v *visit) reset() error {
 	if err != nil {
 		return err
 	}
-	for _, code := range codes {
-		if code == "identity.user.empty_password" || strings.HasPrefix(code, "password.") {
-			return v.resetPage(statusOf(codes), joinPage{Token: token, Problem: saidOf(codes)})
-		}
+	if slices.ContainsFunc(codes, ofPassword) {
+		return v.resetPage(statusOf(codes), joinPage{Token: token, Problem: v.saidOf(codes, password)})
 	}
 	if len(codes) > 0 {
 		return v.resetPage(http.StatusUnprocessableEntity, joinPage{Dead: true})

@@ -41,7 +41,7 @@ func TestRegisterConfirmSignIn(t *testing.T) {
 	b := h.stranger()
 	b.get("/register").expect(t, 200, "8 to 80 characters", `type="password"`)
 	b.post("/register", "email", newcomer, "password", password).leads(t, "/register/sent")
-	b.follow().expect(t, 200, "We have sent you a mail")
+	b.follow().expect(t, 200, "a mail with a link is on its way")
 	if a := h.find(newcomer); a.State != gatehouse.PrincipalPending || len(h.sessions(a)) != 0 || len(b.cookies) != 0 {
 		t.Errorf("state %s, %d sessions, cookies %v", a.State, len(h.sessions(a)), b.cookies)
 	}
@@ -134,9 +134,9 @@ func TestJoinProblems(t *testing.T) {
 		form, email, password string
 		want                  []string
 	}{
-		{"/register", "nobody", password, []string{"This is no e-mail address.", `value="nobody"`}},
-		{"/register", newcomer, "weakling", []string{"The password lacks something", "8 to 80 characters"}},
-		{"/register", newcomer, "Password1", []string{"The password is too easy to guess."}},
+		{"/register", "nobody", password, []string{"This is no e-mail address.", `value="nobody" autofocus`}},
+		{"/register", newcomer, "weakling", []string{"The password still needs a capital letter (A to Z) and a digit.", "8 to 80 characters", `aria-describedby="policy" autofocus`}},
+		{"/register", newcomer, "Password1", []string{"The password is too easy to guess.", `aria-describedby="policy" autofocus`}},
 		{"/register", newcomer, "Aa1" + strings.Repeat("ä", 38), []string{"72 bytes are the most"}},
 		{"/register", "", password, []string{"Enter your e-mail address."}},
 		{"/register", newcomer, "", []string{"Enter a password."}},
@@ -172,7 +172,7 @@ func TestForgottenPassword(t *testing.T) {
 	link := h.letter(a.Email).link(t)
 	b.get(link).expect(t, 200, "Set the password", "8 to 80 characters")
 	token := b.page.input("token")
-	b.post("/accounts/password_reset", "token", token, "password", "weakling").expect(t, 422, "lacks something", `value="`+token+`"`)
+	b.post("/accounts/password_reset", "token", token, "password", "weakling").expect(t, 422, "still needs a capital letter", `value="`+token+`"`)
 	b.post("/accounts/password_reset", "token", token, "password", "").expect(t, 422, "Enter a password.", `value="`+token+`"`)
 	signedIn.get("/account").expect(t, 200)
 	b.post("/accounts/password_reset", "token", token, "password", another).leads(t, "/sign-in?done=password-set")

@@ -82,6 +82,8 @@ func TestFormOfKeyProblems(t *testing.T) {
 		"no note":           {[]string{"scheme", "bearer", "expiry", "never", "metadata", "gold"}, "Notes: each line is name=value"},
 		"signed bearer":     {[]string{"scheme", "bearer", "expiry", "never", "signed", "yes"}, "Signed only: and none of the schemes signs"},
 		"private key":       {[]string{"scheme", "httpsig", "expiry", "never", "public_key", private}, "Public key: this is the private key"},
+		"public for bearer": {[]string{"scheme", "bearer", "expiry", "never", "public_key", "-----BEGIN PUBLIC KEY-----"}, "Public key: it is for signed requests alone"},
+		"shield for all":    {[]string{"scheme", "shield", "expiry", "never"}, "Scopes: a Shield key that names none"},
 		"no public key":     {[]string{"scheme", "httpsig", "expiry", "never", "public_key", "key"}, "Public key: is no PEM"},
 	} {
 		b.get("/keys/new")
@@ -148,7 +150,7 @@ func TestChangesOfKeysTakeACode(t *testing.T) {
 		{"/keys/new", "/keys", []string{"scheme", "bearer", "expiry", "never"}, 201},
 		{path + "/edit", path + "/edit", []string{"name", "bills", "expiry", "keep", "version", "1"}, 303},
 		{path + "/rotate", path + "/rotate", []string{"grace", "3600"}, 200},
-		{path + "/rotation", path + "/rotation", []string{"do", "finish"}, 303},
+		{path + "/rotation", path + "/rotation", []string{"do", "finish", "sure", "yes"}, 303},
 		{path + "/disable", path + "/disable", nil, 303},
 		{path + "/enable", path + "/enable", nil, 303},
 		{path + "/revoke", path + "/revoke", []string{"confirm", word}, 303},
@@ -232,10 +234,16 @@ func TestDisableEnableRevoke(t *testing.T) {
 	b.post(path+"/enable").leads(t, path+"?done=key-enabled")
 	state(gatehouse.StateActive)
 	b.get(path+"/revoke").expect(t, 200, "Type the last 4 characters", `data-confirm="`+kid[len(kid)-4:]+`"`)
-	for _, typed := range []string{"", kid, "billing"} {
+	for _, typed := range []string{"", kid[1:], "billing"} {
 		b.post(path+"/revoke", "confirm", typed, "reason", "lost it").expect(t, 422, "Type the last characters", `value="lost it"`)
 	}
 	state(gatehouse.StateActive)
+	whole := h.key(holder, "another", "bearer").Key.ID
+	b.get("/keys/" + whole + "/revoke")
+	if b.post("/keys/"+whole+"/revoke", "confirm", whole); h.stored(whole).State != gatehouse.StateRevoked {
+		t.Errorf("the whole id does not confirm: %v", b.page)
+	}
+	b.get(path + "/revoke")
 	p := b.post(path+"/revoke", "confirm", " "+kid[len(kid)-4:]+" ", "reason", "lost it")
 	if !regexp.MustCompile(`^/keys/` + kid + `\?took=\d+&done=key-revoked$`).MatchString(p.header.Get("Location")) {
 		t.Fatalf("revoked: %v", p)
@@ -277,7 +285,11 @@ func TestRotateKey(t *testing.T) {
 	all.Total, all.Peer, all.Agent = true, netip.Addr{}, ""
 	h.must(h.store.AddUsage(t.Context(), &gatehouse.UsageBatch{Sources: []gatehouse.Source{s, all}}))
 	b.get(path).expect(t, 200, "Rotation under way", "not safe to finish yet", "198.51.100.77", path+"/rotation")
-	b.get(path+"/rotation").expect(t, 200, "198.51.100.77", "python", "3 uses", "Finish the rotation")
+	b.get(path+"/rotation").expect(t, 200, "198.51.100.77", "python", "3 uses", "Finish the rotation", `name="sure"`, `<button class="danger" type="submit" name="do" value="finish">`)
+	b.post(path+"/rotation", "do", "finish").expect(t, 422, "It is not safe to finish yet: the old secret was used", "198.51.100.77 by python. Tick the box")
+	if k := h.stored(k.Key.ID); len(k.Materials) != 2 {
+		t.Errorf("finished all the same: %+v", k.Materials)
+	}
 	b.get(path + "/rotate")
 	b.post(path+"/rotate", "grace", "0").expect(t, 409, "A rotation is under way until")
 
@@ -292,7 +304,7 @@ func TestRotateKey(t *testing.T) {
 	b.get(path+"/rotation").expect(t, 200, "No rotation is under way")
 	rotate()
 	b.get(path + "/rotation")
-	b.post(path+"/rotation", "do", "finish").leads(t, path+"?done=rotation-finished")
+	b.post(path+"/rotation", "do", "finish", "sure", "yes").leads(t, path+"?done=rotation-finished")
 	if k := h.stored(k.Key.ID); len(k.Materials) != 1 || k.Materials[0].Version == 1 {
 		t.Errorf("materials %+v", k.Materials)
 	}

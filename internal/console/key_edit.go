@@ -41,5 +41,5 @@ func (v *visit) editKey() error {
 		page.Problem = "Somebody changed this key since you opened the form. Below is what you typed. Look at the key first: if you save again, this takes the place of the other change."
 		return v.keyForm(page)(e.Status)
 	}
-	return v.refusedOr(err, &page.Problem, v.keyForm(page))
+	return v.refusedKey(err, page)
 }

@@ -5,6 +5,7 @@ package console
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -109,51 +110,42 @@ func (f *keyForm) expires(now time.Time) (time.Time, error) {
 	return time.Time{}, &gatehouse.InvalidError{Field: "expiry", Problem: "choose when the key ends"}
 }
 
-// newKey is the key that the form asks for. *gatehouse.InvalidError.
+// newKey is the key that the form asks for. Its errors are *gatehouse.InvalidError, all at once.
 func (f *keyForm) newKey(now time.Time) (api.NewKey, error) {
 	n := api.NewKey{Name: f.Name, Schemes: []string{f.Scheme}, Scopes: f.scopes(), Networks: f.networks(), Signed: f.Signed}
-	if f.Scheme == schemeHTTPSig {
-		if n.PublicKey = f.PublicKey; private(f.PublicKey) {
-			return n, errPrivate
-		}
+	var wrong [5]error
+	switch n.PublicKey = f.PublicKey; {
+	case private(f.PublicKey):
+		wrong[0] = errPrivate
+	case f.PublicKey != "" && f.Scheme != schemeHTTPSig:
+		wrong[0] = &gatehouse.InvalidError{Field: "public key", Problem: "it is for signed requests alone: choose those, or take the public key out"}
 	}
-	var err error
-	if n.Metadata, err = f.metadata(); err != nil {
-		return n, err
+	if f.Scheme == schemeShield && len(n.Scopes) == 0 { // the API would give it all, as Shield does
+		wrong[1] = &gatehouse.InvalidError{Field: "scopes", Problem: "a Shield key that names none may do everything, as in Shield: name some, or * for everything"}
 	}
-	if n.Limits, err = readLimits(f.Limits); err != nil {
-		return n, err
-	}
-	ends, err := f.expires(now)
-	if err == nil && !ends.IsZero() {
+	var ends time.Time
+	if ends, wrong[2] = f.expires(now); !ends.IsZero() {
 		n.Expires = &ends
 	}
-	return n, err
+	n.Limits, wrong[3] = readLimits(f.Limits)
+	n.Metadata, wrong[4] = f.metadata()
+	return n, errors.Join(wrong[:]...)
 }
 
-// patch is the change that the form asks for. *gatehouse.InvalidError.
+// patch is the change that the form asks for. Its errors are *gatehouse.InvalidError, all at once.
 func (f *keyForm) patch(now time.Time) (api.PatchKey, error) {
-	notes, err := f.metadata()
-	if err != nil {
-		return api.PatchKey{}, err
-	}
-	limits, err := readLimits(f.Limits)
-	if err != nil {
-		return api.PatchKey{}, err
-	}
+	notes, badNotes := f.metadata()
+	limits, badLimits := readLimits(f.Limits)
 	p := api.PatchKey{Name: &f.Name, Scopes: new(f.scopes()), Networks: new(append([]string{}, f.networks()...)), Signed: &f.Signed, Limits: &limits, Metadata: &notes}
 	if f.Expiry == expiryKeep {
-		return p, nil
+		return p, errors.Join(badLimits, badNotes)
 	}
 	ends, err := f.expires(now)
-	if err != nil {
-		return p, err
-	}
 	p.Expires = new(expiryNever)
 	if !ends.IsZero() {
 		p.Expires = new(ends.Format(time.RFC3339))
 	}
-	return p, nil
+	return p, errors.Join(err, badLimits, badNotes)
 }
 
 // private reports whether a text is a private key, which is none of ours to know.

@@ -66,9 +66,9 @@ type keyFormPage struct {
 	For     string    // name of Owner; empty: it is the account itself
 	Schemes []schemeChoice
 	Offer   []scopeChoice
-	Today   string
-	Once    string // of the form as it was sent first; empty: a new one
-	Problem string
+	Once    string            // of the form as it was sent first; empty: a new one
+	Problem string            // of no field
+	Wrong   map[string]string // what is wrong with a field, by its id
 }
 
 // Others are the scopes that the form offers and that do not manage, Manage those that do.
@@ -102,7 +102,8 @@ func (v *visit) keyForm(page *keyFormPage) func(int) error {
 		if page.Key != nil {
 			title, owner = "Edit "+page.Key.Label(), page.Key.Owner
 		}
-		page.Schemes, page.Today = v.schemeChoices(), time.Now().UTC().Format(time.DateOnly)
+		page.Schemes = v.schemeChoices()
+		v.standBy(owner)
 		if page.Scheme == "" && len(page.Schemes) > 0 {
 			page.Scheme = page.Schemes[0].Name
 		}
@@ -130,7 +131,7 @@ func (v *visit) createKey() error {
 	if !strings.HasPrefix(strings.TrimSpace(page.PublicKey), "-----BEGIN PUBLIC KEY") { // it may be a private one in another form
 		page.PublicKey = ""
 	}
-	return v.refusedOr(err, &page.Problem, v.keyForm(page))
+	return v.refusedKey(err, page)
 }
 
 // secretPage shows a new secret, this once.
@@ -164,5 +165,6 @@ func (v *visit) showSecret(status int, title string, made *api.CreatedKey, publi
 	} else if page.Samples, err = samplesFor(made.Schemes, &facts); err != nil {
 		return err
 	}
+	v.standBy(made.Owner)
 	return v.show(status, "key-secret.html", title, &page)
 }

@@ -37,11 +37,9 @@ func (v *visit) showKey() error {
 		page.Ends = strconv.FormatUint(took, 10)
 	}
 	if k.Rotating != nil {
-		r, err := v.api.Rotation(ctx, k.ID, 0)
-		if err != nil {
+		if page.Rotation, err = v.standing(k); err != nil {
 			return err
 		}
-		page.Rotation = &r
 	}
 	if v.operates() { // the API tells nobody else
 		tried, err := v.api.Attempts(ctx, k.ID, attemptsShown)
@@ -69,7 +67,16 @@ func (p *keyPage) UnusedFor() string {
 // key is the key that the path names.
 func (v *visit) key() (*shownKey, error) {
 	k, err := v.api.Key(v.r.Context(), v.r.PathValue("kid"))
+	v.standBy(k.Owner)
 	return &shownKey{k}, err
+}
+
+// standBy places the page in the navigation: an operator is with the keys of all where the key is
+// not the operator's own.
+func (v *visit) standBy(owner string) {
+	if owner != "" && owner != v.account.UID && v.operates() {
+		v.place = "/operate/keys/" + owner
+	}
 }
 
 // ownerOf is the name of an account other than the reader's own, and where its page is; empty:
@@ -118,5 +125,6 @@ func (v *visit) usage(k *shownKey) (*usageView, error) {
 	}
 	out.Granted, out.Reasons, out.Chart = used.Totals[granted], denials(used.Totals), chartOf(&used, out.Span.Step)
 	out.By = used.By
+	nameAgents(out.By)
 	return out, nil
 }

@@ -35,6 +35,7 @@ type rotatePage struct {
 	PublicKey string
 	Once      string // of the form as it was sent first; empty: a new one
 	Problem   string
+	WrongKey  string // what is wrong with PublicKey
 }
 
 // TakesPublic reports whether the key may have a public key.
@@ -72,7 +73,11 @@ func (v *visit) rotateKey() error {
 	if err == nil || errors.Is(err, client.ErrSecretLost) {
 		return v.showSecret(http.StatusOK, "New secret", &made, asked.PublicKey, true)
 	}
-	return v.refusedOr(err, &page.Problem, v.rotateForm(page))
+	wrong := &page.Problem
+	if page.TakesPublic() && (&keyForm{}).field(err) == "public_key" {
+		wrong = &page.WrongKey
+	}
+	return v.refusedOr(err, wrong, v.rotateForm(page))
 }
 
 func (v *visit) showRotation() error {
@@ -89,8 +94,31 @@ func (v *visit) rotation() (*rotatePage, error) {
 	if err != nil {
 		return nil, err
 	}
+	r, err := v.standing(k)
+	return &rotatePage{Key: k, Rotation: r, Grace: graceDefault}, err
+}
+
+// standing is where the rotation of a key stands, for people.
+func (v *visit) standing(k *shownKey) (*api.Rotation, error) {
 	r, err := v.api.Rotation(v.r.Context(), k.ID, 0)
-	return &rotatePage{Key: k, Rotation: &r, Grace: graceDefault}, err
+	for _, secret := range []*api.RotationSecret{r.Old, r.New} {
+		if secret != nil {
+			nameAgents(secret.By)
+		}
+	}
+	return &r, err
+}
+
+// nameAgents says in words what programs are of no class: their own names are not kept.
+func nameAgents(by []api.UsedBy) {
+	for i := range by {
+		switch by[i].Agent {
+		case "other":
+			by[i].Agent = "another program"
+		case "none":
+			by[i].Agent = "a program without a name"
+		}
+	}
 }
 
 func (v *visit) rotationForm(page *rotatePage) func(int) error {
@@ -110,6 +138,10 @@ func (v *visit) changeRotation() error {
 	ctx, kid, done := v.r.Context(), page.Key.ID, ""
 	switch v.r.PostFormValue("do") {
 	case "finish":
+		if r := page.Rotation; r.State == "running" && !r.Safe && v.r.PostFormValue("sure") == "" {
+			page.Problem = "It is not safe to finish yet: " + r.Why + ". Tick the box to finish all the same."
+			return v.rotationForm(page)(http.StatusUnprocessableEntity)
+		}
 		_, err = v.api.FinishRotation(ctx, kid)
 		done = "rotation-finished"
 	case "cancel":

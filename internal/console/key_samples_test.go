@@ -84,7 +84,7 @@ func TestSamplesRun(t *testing.T) {
 	for _, row := range []struct{ scheme, pair string }{{"bearer", ""}, {"barong", ""}, {"shield", ""}, {"httpsig", ""}, {"httpsig", "ed25519"}, {"httpsig", "ecdsa"}} {
 		public, private := pair(t, row.pair)
 		b.get("/keys/new")
-		p := b.post("/keys", "scheme", row.scheme, "expiry", "30", "public_key", public)
+		p := b.post("/keys", "scheme", row.scheme, "scopes", "orders:read", "expiry", "30", "public_key", public)
 		p.expect(t, 201, "Try it")
 		dir := t.TempDir()
 		h.must(os.WriteFile(filepath.Join(dir, "private.pem"), []byte(private), 0o600))

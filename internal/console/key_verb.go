@@ -55,6 +55,7 @@ type verbPage struct {
 	Reason              string
 	Once                string // of the form as it was sent first; empty: a new one
 	Problem             string
+	Unconfirmed         bool // Problem is about the word
 }
 
 // verb finds what the path names, and the page that asks to confirm it.
@@ -95,8 +96,9 @@ func (v *visit) doVerb() error {
 		return err
 	}
 	page.Once, page.Reason = v.r.PostFormValue("once"), v.r.PostFormValue("reason")
-	if page.Word != "" && strings.TrimSpace(v.r.PostFormValue("confirm")) != page.Word {
-		page.Problem = "Type the last characters of the key id, as they are shown, to confirm."
+	if typed := strings.TrimSpace(v.r.PostFormValue("confirm")); page.Word != "" && typed != page.Word && typed != page.Key.ID {
+		page.Problem = "Type the last characters of the key id, as they are shown, or all of it, to confirm."
+		page.Unconfirmed = true
 		return v.verbForm(page)(http.StatusUnprocessableEntity)
 	}
 	began := time.Now()

@@ -87,6 +87,12 @@ func (k *shownKey) Badge() badge {
 func (k *shownKey) Active() bool  { return k.State == gatehouse.StateActive.String() }
 func (k *shownKey) Revoked() bool { return k.State == gatehouse.StateRevoked.String() }
 
+// Works reports whether requests with the key may pass now.
+func (k *shownKey) Works() bool {
+	now := time.Now()
+	return k.Active() && (k.Expires == nil || k.Expires.After(now)) && (k.NotBefore == nil || !k.NotBefore.After(now))
+}
+
 func shownKeys(keys []api.Key) []*shownKey {
 	out := make([]*shownKey, len(keys))
 	for i := range keys {

@@ -83,7 +83,7 @@ func TestLostSecretTakesAnotherCode(t *testing.T) {
 	b.line = func(w http.ResponseWriter) http.ResponseWriter { return cutWrite{w} }
 	b.post("/keys", pairs...)
 	b.line = nil
-	b.post("/keys", pairs...).expect(t, 403, "The code was used before.", `value="billing"`)
+	b.post("/keys", pairs...).expect(t, 403, "The code was used before. Wait for the next one and try again.", `value="billing"`)
 	b.post("/keys", "scheme", "bearer", "name", "billing", "expiry", "90", "code", f.code()).expect(t, 201, "Copy it now", `data-copy="token"`)
 }
 

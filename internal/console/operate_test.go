@@ -6,6 +6,7 @@ package console_test
 import (
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,29 @@ func TestHostileNamesAreText(t *testing.T) {
 			"/operate/audit?subject=", "/operate/audit?since=", "/operate/accounts/", "/operate?span=", "/operate?done=",
 		} {
 			b.get(target + escaped(name)).harmless(t)
+		}
+	}
+}
+
+// Who moves from one landmark of a page to the next tells them apart by their names.
+func TestLandmarksDiffer(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.rotatable()
+	a, b := h.administrator("super@example.com")
+	h.keyOf(a, gatehouse.NewKey{Name: "endless"})
+	for target, section := range map[string]string{"/operate": "hygiene", "/operate/system": "signing"} {
+		p, seen := b.get(target), map[string]bool{}
+		p.expect(t, 200, `<section class="card" aria-labelledby="`+section+`"`, `role="group"`)
+		for _, mark := range regexp.MustCompile(`<section[^>]* aria-labelledby="([^"]+)"|role="region" aria-label="([^"]+)"`).FindAllStringSubmatch(p.text, -1) {
+			name := mark[2]
+			if mark[1] != "" {
+				name = regexp.MustCompile(` id="` + mark[1] + `">([^<]+)<`).FindStringSubmatch(p.text)[1]
+			}
+			if seen[name] {
+				t.Errorf("%s: two landmarks are called %q", target, name)
+			}
+			seen[name] = true
 		}
 	}
 }

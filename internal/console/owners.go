@@ -7,7 +7,9 @@ import (
 	"cmp"
 	"net/http"
 
+	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/client"
 )
 
 // owners are the names of accounts by their user ids, for lists of what belongs to them.
@@ -55,15 +57,21 @@ func (v *visit) namesOf(keys []api.Key) (owners, error) {
 type findings struct {
 	api.Hygiene
 	Owners owners
+	None   bool // nothing is found because no key is active
 }
 
 // named gives the findings of a report the names of the owners.
 func (v *visit) named(report api.Hygiene) (findings, error) {
-	f := findings{report, owners{}}
+	f := findings{Hygiene: report, Owners: owners{}}
 	for i := range report.Findings {
 		if err := v.name(f.Owners, report.Findings[i].Owner); err != nil {
 			return f, err
 		}
 	}
-	return f, nil
+	if len(report.Findings) > 0 {
+		return f, nil
+	}
+	active, err := v.api.KeyPage(v.r.Context(), client.KeyQuery{States: []string{gatehouse.StateActive.String()}}, client.Page{Limit: 1})
+	f.None = len(active.Keys) == 0
+	return f, err
 }

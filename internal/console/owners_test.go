@@ -46,3 +46,19 @@ func BenchmarkOwners(b *testing.B) {
 		}
 	}
 }
+
+// Without a key nothing is said of keys.
+func TestHygieneOfNoKeys(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a, super := h.administrator("super@example.com")
+	for _, target := range []string{"/operate", "/operate/hygiene"} {
+		if p := super.get(target); !strings.Contains(p.text, "There is no active key.") || strings.Contains(p.text, "Every active key") {
+			t.Errorf("%s: %v", target, p)
+		}
+	}
+	h.keyOf(a, gatehouse.NewKey{Expires: time.Now().Add(100 * 24 * time.Hour)})
+	for _, target := range []string{"/operate", "/operate/hygiene"} {
+		super.get(target).expect(t, 200, "Every active key is used")
+	}
+}

@@ -22,7 +22,8 @@ func (c *Console) recordRoutes() []route {
 // auditPage is a page of the audit log.
 type auditPage struct {
 	Asked   auditFilter
-	Events  []api.Event
+	Verbs   []string // that a filter may name
+	Events  []shownEvent
 	More    string // where the next page is; empty: this is the last
 	First   string // where the first page is; empty: this is it
 	Problem string
@@ -37,7 +38,7 @@ type auditFilter struct{ Verb, Subject, Actor, Outcome, Since, Until string }
 func (f *auditFilter) query() (q client.EventQuery, problem string) {
 	q = client.EventQuery{
 		Subject: strings.TrimSpace(f.Subject), Actor: strings.TrimSpace(f.Actor), Outcome: f.Outcome,
-		Verbs: strings.FieldsFunc(f.Verb, func(r rune) bool { return r == ' ' || r == ',' }),
+		Verbs: verbsOf(f.Verb),
 	}
 	for _, d := range []struct {
 		text string
@@ -56,11 +57,17 @@ func (f *auditFilter) query() (q client.EventQuery, problem string) {
 	return q, ""
 }
 
-func (v *visit) audit() error { return v.auditPage(http.StatusOK, auditPage{}) }
+func (v *visit) audit() error {
+	if to := v.withoutSecrets(); to != "" {
+		return v.to(to, "")
+	}
+	return v.auditPage(http.StatusOK, auditPage{})
+}
 
 // auditPage completes the page with the events that were asked for.
 func (v *visit) auditPage(status int, page auditPage) error {
 	get := v.r.URL.Query().Get
+	page.Verbs = eventVerbs
 	page.Asked = auditFilter{Verb: get("verb"), Subject: get("subject"), Actor: get("actor"), Outcome: get("outcome"), Since: get("since"), Until: get("until")}
 	query, problem := page.Asked.query()
 	if problem != "" {
@@ -73,7 +80,7 @@ func (v *visit) auditPage(status int, page auditPage) error {
 	} else if err != nil {
 		return err
 	}
-	page.Events = found.Events
+	page.Events = shownEvents(found)
 	page.First, page.More = v.pager("/operate/audit", "cursor", found.Next)
 	return v.show(status, "operate-audit.html", "Audit log", page)
 }

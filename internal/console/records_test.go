@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/assertion"
+	"github.com/seed14544106/gatehouse/internal/rest"
 	"github.com/seed14544106/gatehouse/seal"
 	"github.com/seed14544106/gatehouse/state/memory"
 	"github.com/seed14544106/gatehouse/store/sqlite"
@@ -49,6 +51,9 @@ func TestAuditLogIsFiltered(t *testing.T) {
 		{"", true, true},
 		{"verb=key.create", true, false},
 		{"verb=key.create,+session.create", true, true},
+		{"verb=key", true, false},
+		{"verb=key.*+session.", true, true},
+		{"verb=ke", false, false},
 		{"subject=" + k.ID, true, false},
 		{"subject=super@example.com", false, true},
 		{"actor=super@example.com&verb=key.create", false, false},
@@ -67,6 +72,39 @@ func TestAuditLogIsFiltered(t *testing.T) {
 	b.get("/operate/audit?since=yesterday").expect(t, 422, "A day is written as", `value="yesterday"`)
 	b.get("/operate/audit?outcome=odd").expect(t, 422, `role="alert"`)
 	b.get("/operate/audit?cursor=odd").expect(t, 422, `role="alert"`)
+}
+
+// The log says of accounts what they are called, of user agents what they are, and all of it
+// where one points at it.
+func TestAuditLogIsReadable(t *testing.T) {
+	t.Parallel()
+	const agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+	h := open(t)
+	a := h.person("super@example.com", "superadmin")
+	robot := h.robot("nightshift", "", "member")
+	h.keyOf(robot, gatehouse.NewKey{Name: "of a robot"})
+	b := h.stranger()
+	b.agent = agent
+	b.signIn(a.Email, password, "")
+	b.get("/operate/audit?verb=session").expect(t, 200,
+		`href="/operate/audit?subject=`+a.ID+`" title="`+a.ID+`"><bdi>super@example.com</bdi>`,
+		`title="`+agent+`">Chrome on Linux</bdi>`)
+	b.get("/operate/audit?verb=key").expect(t, 200, "principal: <bdi>nightshift</bdi>")
+}
+
+// Who filters is offered every verb that the parts of the house have a name for.
+func TestAuditLogOffersVerbs(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	p := b.get("/operate/audit")
+	for _, verb := range []string{
+		account.VerbAccountCreate, account.VerbAccountDelete, account.VerbSessionCreate, account.VerbSessionEndAll, account.VerbOTPReset, account.VerbStepUp, account.VerbRecoveryUse,
+		account.VerbPasswordRehash, account.VerbLabelSet, seal.VerbAdd, seal.VerbPrimary, seal.VerbRewrap, seal.VerbRetire, rest.VerbRules, rest.VerbDenied,
+		"key.create", "key.rotate.finish", "signing_key.retire", "system.start", "tenant.update",
+	} {
+		p.expect(t, 200, `<option value="`+verb+`">`)
+	}
 }
 
 // rotatable gives the house signing keys that can be rotated, in a database of their own.

@@ -28,7 +28,11 @@ func sentence(p *api.Problem) string {
 	if text == "" {
 		return "The server did not accept this."
 	}
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	text = strings.ToUpper(text[:1]) + text[1:] + "."
+	if p.Code == "code_invalid" { // wrong, or used before: of signing in, a moment ago
+		text += " Wait for the next one and try again."
+	}
+	return text
 }
 
 // said are the sentences for problems of which the API speaks to programs, by code.

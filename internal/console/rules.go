@@ -17,6 +17,7 @@ func (c *Console) ruleRoutes() []route {
 	return []route{
 		{pattern: "GET /operate/rules", need: operator, serve: (*visit).showRules},
 		{pattern: "POST /operate/rules", need: operator, serve: (*visit).saveRules, form: 1 << 20},
+		{pattern: "POST /operate/rules/remove", need: operator, serve: (*visit).removeRules},
 		{pattern: "POST /operate/rules/explain", need: operator, serve: (*visit).explainRule},
 	}
 }
@@ -24,10 +25,11 @@ func (c *Console) ruleRoutes() []route {
 // rulesPage is the rules, to be read and changed, and what they say of a request.
 type rulesPage struct {
 	Text    string // the rules, or what was typed in their place
-	Version int64  // that a change is made of; zero: there are none yet
+	Version int64  // that a change is made of; zero: there are none
 	Count   int    // of the rules that are in force
 	Theirs  string // the rules as somebody else has made them meanwhile
-	Problem string
+	Problem string // of the rules that were typed
+	Refused string // why they were not removed
 
 	Method, URL string // of the request that is asked about
 	Explained   *api.Explained
@@ -65,6 +67,9 @@ func (v *visit) saveRules() error {
 		return errForm
 	}
 	sheet, problem := readRules(page.Text)
+	if problem == "" && len(sheet.demands) == 0 {
+		problem = noRules
+	}
 	if page.Problem = problem; problem != "" {
 		return v.rulesPage(http.StatusUnprocessableEntity, page)
 	}
@@ -89,6 +94,32 @@ func (v *visit) saveRules() error {
 		return err
 	}
 	return v.to("/operate/rules", "rules-saved")
+}
+
+// noRules is what is wrong with a form without rules, such as one that nobody has filled in.
+const noRules = `There are no rules in it, and nothing was saved: no rules at all deny everything. To deny everything, write {"/": {"block": true}}. Gates let any valid key pass as long as there are none, or once all are removed.`
+
+// removeRules leaves no rules, which is not the same as to deny everything: it is meant.
+func (v *visit) removeRules() error {
+	version, err := strconv.ParseInt(v.r.PostFormValue("version"), 10, 64)
+	if err != nil || version < 1 {
+		return errForm
+	}
+	refuse := func(status int, text string) error { return v.rulesPage(status, rulesPage{Refused: text}) }
+	if strings.TrimSpace(v.r.PostFormValue("confirm")) != "remove" {
+		return refuse(http.StatusUnprocessableEntity, "Type the word remove to remove all rules. Nothing was done.")
+	}
+	err = v.api.RemoveRules(v.r.Context(), version)
+	if isStatus(err, http.StatusPreconditionFailed) {
+		return refuse(http.StatusPreconditionFailed, "Somebody else changed the rules meanwhile. These are the rules now; nothing was done.")
+	}
+	if status, text := v.refusal(err); text != "" {
+		return refuse(status, text)
+	}
+	if err != nil {
+		return err
+	}
+	return v.to("/operate/rules", "rules-removed")
 }
 
 // overtaken shows what was typed beside what somebody else has saved.
@@ -143,7 +174,12 @@ var outcomes = map[string]string{
 }
 
 // Outcome is what becomes of the request, in words.
-func (p rulesPage) Outcome() string { return outcomes[p.Explained.Outcome] }
+func (p rulesPage) Outcome() string {
+	if p.Explained.Outcome == "key" && p.Explained.Pattern == "" {
+		return "There are no rules: at gates it passes with any valid key."
+	}
+	return outcomes[p.Explained.Outcome]
+}
 
 // Passes reports whether somebody can pass.
 func (p rulesPage) Passes() bool {

@@ -40,6 +40,32 @@ func TestRulesAreSavedAndExplained(t *testing.T) {
 	}
 }
 
+// Nobody denies everything with a form that he has not touched; and there is a way back to none.
+func TestNoRulesAreNoMistake(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	b.get("/operate/rules").expect(t, 200, "There are none yet")
+	if strings.Contains(b.page.text, "Remove all rules") {
+		t.Error("there is nothing to remove")
+	}
+	b.post("/operate/rules/explain", "method", "GET", "url", "/x").expect(t, 200, `"badge good">key<`, "There are no rules: at gates it passes with any valid key.")
+	b.post("/operate/rules", "version", "0", "rules", "{\n}\n").expect(t, 422, "no rules at all deny everything", "There are none yet")
+	b.post("/operate/rules", "version", "0", "rules", `{"/a": {"key": true}}`).leads(t, "/operate/rules?done=rules-saved")
+	b.post("/operate/rules/explain", "method", "GET", "url", "/a").expect(t, 200, "It passes with any valid key.")
+	b.post("/operate/rules", "version", "1", "rules", "{}").expect(t, 422, "no rules at all deny everything", "1 rule, version 1")
+
+	const remove = "/operate/rules/remove"
+	b.get("/operate/rules").expect(t, 200, `data-confirm="remove"`)
+	b.post(remove, "version", "1").expect(t, 422, "Type the word remove", "1 rule, version 1", "open><summary>Remove all rules")
+	b.post(remove, "version", "0", "confirm", "remove").expect(t, 422)
+	b.post(remove, "version", "7", "confirm", "remove").expect(t, 412, "nothing was done", "1 rule, version 1")
+	b.post(remove, "version", "1", "confirm", " remove ").leads(t, "/operate/rules?done=rules-removed")
+	b.follow().expect(t, 200, "There are no rules any more", "There are none yet", `name="version" value="0"`)
+	b.post("/operate/rules", "version", "0", "rules", `{"/a": {"key": true}}`).leads(t, "/operate/rules?done=rules-saved")
+	b.follow().expect(t, 200, "1 rule, version 3")
+}
+
 func TestRuleProblemsNameTheLine(t *testing.T) {
 	t.Parallel()
 	h := open(t)

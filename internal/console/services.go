@@ -4,6 +4,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -84,28 +85,28 @@ func (v *visit) showServices() error {
 // newServicePage is the form that makes a service account.
 type newServicePage struct {
 	Name    string
-	Mine    bool
+	Owner   string // e-mail address or uid of whom it belongs to; empty: nobody
 	Once    string // of the form as it was sent first; empty: a new one
 	Problem string
 }
 
 func (v *visit) showNewService() error {
-	return v.show(http.StatusOK, "service-new.html", "New service account", newServicePage{Mine: true})
+	owner := cmp.Or(v.r.URL.Query().Get("owner"), v.account.Email)
+	return v.show(http.StatusOK, "service-new.html", "New service account", newServicePage{Owner: owner})
 }
 
 func (v *visit) createService() error {
-	page := newServicePage{Name: strings.TrimSpace(v.r.PostFormValue("name")), Mine: v.r.PostFormValue("mine") != "", Once: v.r.PostFormValue("once")}
-	n := api.NewServiceAccount{Name: page.Name}
-	if page.Mine {
-		n.Owner = v.account.UID
-	}
-	made, err := v.api.CreateServiceAccount(v.r.Context(), n)
+	field := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
+	page := newServicePage{Name: field("name"), Owner: field("owner"), Once: v.r.PostFormValue("once")}
+	made, err := v.api.CreateServiceAccount(v.r.Context(), api.NewServiceAccount{Name: page.Name, Owner: page.Owner})
 	if err == nil {
 		return v.to((&shownService{made}).Path(), "service-made")
 	}
-	return v.refusedOr(err, &page.Problem, func(status int) error {
-		return v.show(status, "service-new.html", "New service account", page)
-	})
+	status := 0
+	if status, page.Problem, err = v.answered(err); err != nil { // the only account that may be missing is the owner
+		return err
+	}
+	return v.show(status, "service-new.html", "New service account", page)
 }
 
 // servicePart is a service account, on the page of its keys.

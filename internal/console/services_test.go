@@ -17,19 +17,26 @@ func TestServiceAccounts(t *testing.T) {
 	h := open(t)
 	admin, b := h.administrator(email)
 	b.get("/service-accounts").expect(t, 200, "No service accounts of yours", `href="/service-accounts/new"`)
-	b.get("/service-accounts/new").expect(t, 200, `name="mine" value="yes" checked`)
+	b.get("/service-accounts/new").expect(t, 200, `name="owner"`, `value="`+email+`"`)
 	once := b.page.input("once")
 	b.post("/service-accounts", "name", "no").expect(t, 422, "Name:", `value="no"`, once)
-	p := b.post("/service-accounts", "name", "nightly", "mine", "yes", "once", once)
+	p := b.post("/service-accounts", "name", "nightly", "owner", email, "once", once)
 	to, _, _ := strings.Cut(p.header.Get("Location"), "?")
 	p.leads(t, to+"?done=service-made")
 	b.follow().expect(t, 200, "Make a key for it next", "nightly", email, "No keys yet", "Disable this service account")
 	b.get("/service-accounts/new")
-	b.post("/service-accounts", "name", "nightly", "mine", "yes", "once", once).leads(t, to+"?done=service-made") // the same one
+	b.post("/service-accounts", "name", "nightly", "owner", email, "once", once).leads(t, to+"?done=service-made") // the same one
 	b.get("/service-accounts/new")
 	b.post("/service-accounts", "name", "nightly").expect(t, 409, `role="alert"`)
 	b.get("/service-accounts/new")
 	b.post("/service-accounts", "name", "nobodys").expect(t, 303)
+	holder := h.person("holder@example.com", "")
+	b.get("/service-accounts/new?owner="+holder.UID).expect(t, 200, `value="`+holder.UID+`"`)
+	b.post("/service-accounts", "name", "theirs", "owner", "holder@example.con").expect(t, 422, "There is no account of this name.", `value="holder@example.con"`, `value="theirs"`)
+	p = b.post("/service-accounts", "name", "theirs", "owner", holder.Email)
+	if made, err := h.directory.Account(t.Context(), account.ByUsername, "theirs"); err != nil || made.Owner != holder.ID {
+		t.Errorf("made %+v, %v: %v", made, err, p)
+	}
 	b.get("/service-accounts").expect(t, 200, "nightly", to)
 	if strings.Contains(b.page.text, "nobodys") {
 		t.Errorf("not the reader's own: %v", b.page)

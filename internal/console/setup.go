@@ -22,22 +22,43 @@ func (c *Console) setupRoutes() []route {
 type setupView struct {
 	Token   string // goes back with the form
 	Email   string
+	Policy  string // of passwords, in words
 	Problem string
+	Weak    bool // the password is what is wrong
+	Dead    bool // the token is no good
 	Done    bool // the administrator has just been made
 	Over    bool // there was one before
 }
 
-// showSetup shows the form while there is no administrator. That there is one is no secret: the
-// form says so, too.
+// showSetup shows the form to who has a good token, while there is no administrator. That there
+// is one is no secret: the form says so, too.
 func (v *visit) showSetup() error {
-	over, err := v.Directory.HasAdministrator(v.r.Context())
+	ctx, page := v.r.Context(), setupView{Token: v.r.URL.Query().Get("token")}
+	over, err := v.Directory.HasAdministrator(ctx)
 	if err != nil {
 		return err
 	}
-	return v.setupPage(http.StatusOK, setupView{Token: v.r.URL.Query().Get("token"), Over: over})
+	if page.Over = over; over {
+		return v.setupPage(http.StatusOK, page)
+	}
+	err = v.Directory.CheckSetup(ctx, gatehouse.NewSecret(page.Token))
+	page.Dead = errors.Is(err, account.ErrSpent)
+	switch {
+	case err != nil && !page.Dead:
+		return err
+	case page.Dead && page.Token != "":
+		page.Problem = deadSetup
+	}
+	return v.setupPage(http.StatusOK, page)
 }
 
-func (v *visit) setupPage(status int, page setupView) error {
+// deadSetup says what is wrong with a token.
+const deadSetup = "This link has been used or is too old, is not whole, or a server that started later printed a newer one."
+
+func (v *visit) setupPage(status int, page setupView) (err error) {
+	if page.Policy, err = v.policy(); err != nil {
+		return err
+	}
 	return v.show(status, "setup.html", "First administrator", page)
 }
 
@@ -57,9 +78,11 @@ func (v *visit) setup() error {
 	actor := gatehouse.Actor{Kind: gatehouse.ActorOperator, Tenant: v.Tenant, Address: v.Proxies.Peer(v.r), UserAgent: v.r.UserAgent()}
 	_, err := v.Directory.Setup(v.r.Context(), actor, gatehouse.NewSecret(in.Token), account.Registration{Email: in.Email, Password: gatehouse.NewSecret(in.Password)})
 	if err != nil {
-		status, problem := v.explainSetup(err)
-		page := setupView{Token: in.Token, Email: in.Email, Problem: problem}
-		if status == http.StatusConflict && !asJSON {
+		_, weak := errors.AsType[*account.PasswordError](err)
+		status, problem := v.explainSetup(err, in.Password)
+		page := setupView{Token: in.Token, Email: in.Email, Problem: problem, Weak: weak, Dead: errors.Is(err, account.ErrSpent)}
+		if page.Dead && !asJSON {
+			page.Problem = deadSetup // the page says the rest
 			if page.Over, err = v.Directory.HasAdministrator(v.r.Context()); err != nil {
 				return err
 			}
@@ -70,15 +93,18 @@ func (v *visit) setup() error {
 }
 
 // explainSetup turns an error into a status and a sentence for the reader.
-func (v *visit) explainSetup(err error) (int, string) {
-	if _, ok := errors.AsType[*account.PasswordError](err); ok {
-		return http.StatusUnprocessableEntity, "The password is too weak: it needs at least 8 characters with upper-case and lower-case letters and a digit, and no common word."
+func (v *visit) explainSetup(err error, password string) (int, string) {
+	if weak, ok := errors.AsType[*account.PasswordError](err); ok {
+		return http.StatusUnprocessableEntity, v.saidOf(codesOf(weak), password)
 	}
 	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
 		return http.StatusUnprocessableEntity, strings.ToUpper(e.Field[:1]) + e.Field[1:] + ": " + e.Problem + "."
 	}
-	if errors.Is(err, account.ErrSpent) || errors.Is(err, gatehouse.ErrExists) {
-		return http.StatusConflict, "This link has been used or is too old, or a server that started later printed a newer one. Restart a server for a new one, if there is no administrator yet."
+	if errors.Is(err, account.ErrSpent) {
+		return http.StatusConflict, deadSetup + " Start the server again for a new one, if there is no administrator yet."
+	}
+	if errors.Is(err, gatehouse.ErrExists) {
+		return http.StatusConflict, "Somebody has registered with this address. Use another one."
 	}
 	v.Log.ErrorContext(v.r.Context(), "setup failed", "error", err)
 	if errors.Is(err, gatehouse.ErrUnavailable) {

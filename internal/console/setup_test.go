@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -30,7 +31,7 @@ func TestFormMakesTheAdministrator(t *testing.T) {
 	}
 	for name, body := range map[string]string{"used": token, "wrong": strings.Repeat("0", 32), "empty": ""} {
 		r := h.sendSetup(body, "second@example.com", password)
-		if r.StatusCode != 409 || !strings.Contains(text(t, r), "has been used or is too old") {
+		if r.StatusCode != 409 || !strings.Contains(text(t, r), "This server is set up") {
 			t.Errorf("%s token: status %d", name, r.StatusCode)
 		}
 	}
@@ -41,7 +42,7 @@ func TestFormMakesTheAdministrator(t *testing.T) {
 	for name, r := range map[string]*http.Response{
 		"the link": h.send("GET", "/setup?token="+token, form, ""), "without": h.send("GET", "/setup", form, ""), "the form": h.sendSetup(token, email, password),
 	} {
-		if page := text(t, r); strings.Contains(page, "<form") || !strings.Contains(page, "This server is set up") || !strings.Contains(page, `href="/sign-in"`) {
+		if page := text(t, r); strings.Contains(page, "<form") || !strings.Contains(page, "This server is set up") || !strings.Contains(page, `href="/sign-in"`) || strings.Contains(page, "problem") != (name == "the form") {
 			t.Errorf("%s: %d %s", name, r.StatusCode, page)
 		}
 	}
@@ -106,8 +107,9 @@ func TestFormProblems(t *testing.T) {
 	h := open(t)
 	token := h.token()
 	for _, row := range []struct{ email, password, want string }{
-		{email, "weakling", "The password is too weak: it needs at least 8 characters"},
-		{email, "", "The password is too weak"},
+		{email, "weakling", "The password still needs a capital letter (A to Z) and a digit."},
+		{email, "", "The password still needs at least 8 characters, a capital letter (A to Z), a small letter (a to z) and a digit."},
+		{email, "Password1", "The password is too easy to guess."},
 		{"nobody", password, "Email: invalid."},
 		{"", password, "Email: invalid."},
 	} {
@@ -132,12 +134,14 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	const hostile = `"><script>alert(1)</script>{{.Token}}`
+	if page := text(t, h.sendSetup(h.token(), hostile, password)); strings.Contains(page, "<script>") || !strings.Contains(page, "&lt;script&gt;") {
+		t.Errorf("email: %s", page)
+	}
 	for name, page := range map[string]string{
-		"email": text(t, h.sendSetup(h.token(), hostile, password)),
 		"token": text(t, h.sendSetup(hostile, email, password)),
 		"link":  text(t, h.send("GET", "/setup?token=%22%3E%3Cscript%3Ealert(1)%3C/script%3E%7B%7B.Token%7D%7D", form, "")),
 	} {
-		if strings.Contains(page, "<script>") || !strings.Contains(page, "&lt;script&gt;") {
+		if strings.Contains(page, "alert(1)") {
 			t.Errorf("%s: %s", name, page)
 		}
 	}
@@ -195,5 +199,66 @@ func TestStyle(t *testing.T) {
 	open(t).handler.ServeHTTP(w, httptest.NewRequest("GET", "/assets/style.css", nil))
 	if w.Code != 200 || w.Header().Get("Content-Type") != "text/css; charset=utf-8" || w.Header().Get("X-Content-Type-Options") != "nosniff" || w.Body.Len() == 0 {
 		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
+// Who has no good link is told how to get one, and fills no form in vain.
+func TestDeadSetupLink(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	old := h.token()
+	token := h.token()
+	for name, row := range map[string]struct {
+		target string
+		told   bool // that the link is no good
+	}{
+		"none": {"/setup", false}, "of an earlier start": {"/setup?token=" + old, true}, "half": {"/setup?token=" + token[:9], true},
+	} {
+		page := text(t, h.send("GET", row.target, form, ""))
+		if strings.Contains(page, "<form") || !strings.Contains(page, "Start the server again") || strings.Contains(page, deadLink) != row.told {
+			t.Errorf("%s: %s", name, page)
+		}
+	}
+	if r := h.sendSetup(old, email, password); r.StatusCode != 409 {
+		t.Errorf("sent: %d", r.StatusCode)
+	} else if page := text(t, r); strings.Contains(page, "<form") || !strings.Contains(page, deadLink) {
+		t.Errorf("sent: %s", page)
+	}
+	if page := text(t, h.send("GET", "/setup?token="+token, form, "")); !strings.Contains(page, "<form") || !strings.Contains(page, "8 to 80 characters") {
+		t.Errorf("the good one: %s", page)
+	}
+	h.pass(25 * time.Hour)
+	if page := text(t, h.send("GET", "/setup?token="+token, form, "")); !strings.Contains(page, deadLink) {
+		t.Errorf("too old: %s", page)
+	}
+}
+
+const deadLink = "This link has been used or is too old, is not whole"
+
+// An address that somebody has registered is no reason to throw the link away.
+func TestSetupWithARegisteredAddress(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	token := h.token()
+	h.person(email, "")
+	r := h.sendSetup(token, email, password)
+	if page := text(t, r); r.StatusCode != 409 || !strings.Contains(page, "Somebody has registered with this address.") || !strings.Contains(page, `value="`+token+`"`) {
+		t.Errorf("%d %s", r.StatusCode, page)
+	}
+	if r := h.sendSetup(token, "second@example.com", password); r.StatusCode != 201 {
+		t.Errorf("status %d", r.StatusCode)
+	}
+}
+
+// Who comes to sign in where nobody can is led to the link of the start.
+func TestSignInBeforeTheSetup(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	const hint = "This server has no administrator yet."
+	h.person("holder@example.com", "")
+	h.stranger().get("/sign-in").expect(t, 200, hint)
+	h.sendSetup(h.token(), email, password)
+	if p := h.stranger().get("/sign-in"); p.status != 200 || strings.Contains(p.text, hint) {
+		t.Errorf("after the setup: %v", p)
 	}
 }

@@ -5,6 +5,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"embed"
 	"errors"
@@ -15,6 +16,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/seed14544106/gatehouse"
 )
 
 //go:embed pages
@@ -33,13 +36,17 @@ type view struct {
 	CSRF     string // goes back with every form: {{template "csrf" $}}
 	Code     bool   // a change takes a code of the second factor: {{template "code" $}}
 	Once     string // a new key of idempotency, for forms that make something
+	Mails    bool   // mail is sent; otherwise the operator has it in files: {{template "no-mail" $}}
 	Path     string // of the request
 	Notice   string // of what has been done
 	Page     any
 }
 
 // shownAccount is who is signed in.
-type shownAccount struct{ UID, Email, Role string }
+type shownAccount struct {
+	UID, Email, Role string
+	Pending          bool // the address is not confirmed: it makes no keys
+}
 
 // notices are what a page says after something was done, by the word in its query.
 var notices = map[string]string{
@@ -55,6 +62,7 @@ var allNotices = []map[string]string{
 	operateNotices,
 	joinNotices,
 	accountNotices,
+	recoveryNotices,
 }
 
 // notice is what the word says; empty: nothing.
@@ -105,9 +113,9 @@ func (v *visit) show(status int, name, title string, page any) error {
 	if t == nil {
 		return fmt.Errorf("no page %s", name)
 	}
-	data := view{Title: title, Site: v.Name, Version: v.Version, Path: v.r.URL.Path, Notice: notice(v.r.URL.Query().Get("done")), Once: rand.Text(), Page: page}
+	data := view{Title: title, Site: v.Name, Version: v.Version, Mails: v.MailServer != "", Path: cmp.Or(v.place, v.r.URL.Path), Notice: notice(v.r.URL.Query().Get("done")), Once: rand.Text(), Page: page}
 	if v.account != nil {
-		data.Account = &shownAccount{UID: v.account.UID, Email: v.account.Email, Role: v.account.Role}
+		data.Account = &shownAccount{UID: v.account.UID, Email: v.account.Email, Role: v.account.Role, Pending: v.account.State == gatehouse.PrincipalPending}
 		data.Operator, data.CSRF, data.Code = v.operates(), v.session.CSRF, v.account.OTP
 	}
 	var b bytes.Buffer

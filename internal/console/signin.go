@@ -4,6 +4,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,13 +27,14 @@ func (c *Console) signInRoutes() []route {
 
 // home leads to the page that one looks at first.
 func (v *visit) home() error {
+	done := v.r.URL.Query().Get("done")
 	switch {
 	case v.account == nil:
-		return v.to("/sign-in", "")
+		return v.to("/sign-in", done)
 	case v.operates():
-		return v.to("/operate", "")
+		return v.to("/operate", done)
 	}
-	return v.to("/keys", "")
+	return v.to("/keys", done)
 }
 
 // nowhere is the page for an address that has none.
@@ -43,13 +45,25 @@ type signInPage struct {
 	Email, Next, Problem string
 	Code                 bool // the code was missing or wrong: its field comes first
 	Register             bool // whoever has no account can make one
+	Fresh                bool // there is no administrator yet
 }
 
 func (v *visit) showSignIn() error {
 	if v.account != nil {
 		return v.to("/", "")
 	}
-	return v.show(http.StatusOK, "sign-in.html", "Sign in", signInPage{Next: ours(v.r.URL.Query().Get("next")), Register: v.Directory.Registers()})
+	return v.show(http.StatusOK, "sign-in.html", "Sign in", signInPage{Next: ours(v.r.URL.Query().Get("next")), Register: v.Directory.Registers(), Fresh: v.fresh()})
+}
+
+// fresh reports whether there is no administrator yet. It is a hint: where the store does not
+// answer there is none, and once there was one nobody asks it again.
+func (v *visit) fresh() bool {
+	if v.set.Load() {
+		return false
+	}
+	there, err := v.Directory.HasAdministrator(v.r.Context())
+	v.set.Store(there && err == nil)
+	return !there && err == nil
 }
 
 // ours is a path of this site, or nothing: who links to the sign-in may lead nowhere else.
@@ -69,13 +83,11 @@ func (v *visit) signIn() error {
 	opened, err := v.Directory.SignIn(v.r.Context(), v.actor(), in)
 	if err == nil {
 		v.remember(opened.ID)
-		if page.Next != "" {
-			return v.to(page.Next, "")
-		}
-		return v.to("/", "")
+		v.account = &opened.Account
+		return v.to(cmp.Or(page.Next, "/"), v.spentRecovery(in.Code))
 	}
 	status := http.StatusUnauthorized
-	throttled := (*account.ThrottledError)(nil)
+	throttled, barred := (*account.ThrottledError)(nil), (*account.StateError)(nil)
 	switch {
 	case errors.As(err, &throttled):
 		status = http.StatusTooManyRequests
@@ -87,8 +99,8 @@ func (v *visit) signIn() error {
 		page.Problem, page.Code = "The code is wrong or was used before. Wait for the next one.", true
 	case errors.Is(err, account.ErrCredentials):
 		page.Problem = "The e-mail address or the password is wrong."
-	case errors.Is(err, account.ErrInactive):
-		page.Problem = "This account cannot be used. If you have just registered, follow the link in the mail first."
+	case errors.As(err, &barred):
+		page.Problem = fmt.Sprintf("This account is %s, and cannot be used. If you do not know why, ask whoever runs this site.", barred.State)
 	default:
 		return err
 	}

@@ -21,6 +21,7 @@ func (c *Console) systemRoutes() []route {
 // systemPage is how the server stands, as far as a session may know.
 type systemPage struct {
 	Version string
+	Mail    string // host and port of the server that sends it; empty: mail goes to files
 	Schemes []string
 	Self    api.Self
 	Whole   bool        // the reader may know what concerns all tenants: the rest of the page
@@ -117,7 +118,7 @@ func (v *visit) showSystem() error { return v.systemPage(http.StatusOK, "") }
 
 func (v *visit) systemPage(status int, problem string) (err error) {
 	page := systemPage{
-		Version: v.Version, Schemes: v.Schemes, Problem: problem,
+		Version: v.Version, Mail: v.MailServer, Schemes: v.Schemes, Problem: problem,
 		Whole: v.account.Role == roleSuperadmin && v.account.Tenant == gatehouse.DefaultTenant,
 	}
 	if page.Self, err = v.api.Self(v.r.Context()); err != nil {

@@ -26,6 +26,7 @@ type visit struct {
 	account *account.Account // nil: nobody is signed in
 	api     *client.Client   // the native API, as the account; nil with account
 	asked   []question       // answers of the API that are on their way to the browser
+	place   string           // of the page in the navigation; empty: its path
 	shown   bool             // a page was written to a browser that is there
 }
 

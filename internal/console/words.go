@@ -29,7 +29,7 @@ func instant(t any) time.Time {
 	return time.Time{}
 }
 
-const never = `<span class="faint">never</span>`
+const never = `<span class="faint nil">never</span>`
 
 // timeTag is an instant: in UTC as text, for the reader's zone to take its place. Zero: never.
 func timeTag(t any) template.HTML {

@@ -4,10 +4,12 @@
 package mail_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
+	"log/slog"
 	"mime/quotedprintable"
 	"net"
 	"net/http/httptest"
@@ -25,7 +27,9 @@ import (
 	"github.com/seed14544106/gatehouse/internal/mail"
 )
 
-const link = "https://exchange.example/accounts/confirmation?confirmation_token=eyJhbGciOiJSUzI1NiJ9.long&lang=en"
+const link = "https://exchange.example/accounts/confirmation?confirmation_token=eyJhbGciOiJSUzI1NiJ9.a-link-is-longer-than-a-line-of-76-characters&lang=en"
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // server is an SMTP server that keeps what it receives.
 type server struct {
@@ -196,7 +200,8 @@ func TestOutbox(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	o, err := mail.NewOutbox(dir, "keys@example.com")
+	var log bytes.Buffer
+	o, err := mail.NewOutbox(dir, "keys@example.com", slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,12 +227,18 @@ func TestOutbox(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkMessage(t, string(text))
+		if !strings.Contains(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n"+link+"\n") {
+			t.Errorf("the link cannot be copied from\n%s", text)
+		}
+	}
+	if said := log.String(); strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, dir) || strings.Contains(said, "token") {
+		t.Errorf("log: %s", said)
 	}
 }
 
 func TestRecipientIsChecked(t *testing.T) {
 	t.Parallel()
-	o, err := mail.NewOutbox(t.TempDir(), "keys@example.com")
+	o, err := mail.NewOutbox(t.TempDir(), "keys@example.com", quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +258,7 @@ func TestRecipientIsChecked(t *testing.T) {
 func TestSubjectStaysOneLine(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	o, err := mail.NewOutbox(dir, "keys@example.com")
+	o, err := mail.NewOutbox(dir, "keys@example.com", quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,14 +282,14 @@ func TestSubjectStaysOneLine(t *testing.T) {
 
 func TestNewOutboxRefuses(t *testing.T) {
 	t.Parallel()
-	if _, err := mail.NewOutbox(t.TempDir(), "nobody"); !errors.Is(err, mail.ErrSender) {
+	if _, err := mail.NewOutbox(t.TempDir(), "nobody", quiet); !errors.Is(err, mail.ErrSender) {
 		t.Errorf("sender: %v", err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mail.NewOutbox(file, "keys@example.com"); err == nil {
+	if _, err := mail.NewOutbox(file, "keys@example.com", quiet); err == nil {
 		t.Error("a file is no outbox")
 	}
 }
@@ -295,7 +306,10 @@ func checkMessage(t *testing.T, text string) {
 	if m.Header.Get("Auto-Submitted") != "auto-generated" || m.Header.Get("Message-Id") == "" || m.Header.Get("Date") == "" {
 		t.Errorf("header %v", m.Header)
 	}
-	body, err := io.ReadAll(quotedprintable.NewReader(m.Body))
+	if m.Header.Get("Content-Transfer-Encoding") == "quoted-printable" {
+		m.Body = quotedprintable.NewReader(m.Body)
+	}
+	body, err := io.ReadAll(m.Body)
 	if err != nil {
 		t.Fatal(err)
 	}

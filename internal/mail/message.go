@@ -19,8 +19,8 @@ var (
 
 // compose makes a message of RFC 5322 in plain text. ErrSender, ErrRecipient: the
 // library's own errors repeat the address.
-func compose(from, to, subject, text string) (*mail.Msg, error) {
-	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
+func compose(from, to, subject, text string, how ...mail.MsgOption) (*mail.Msg, error) {
+	m := mail.NewMsg(append(how, mail.WithNoDefaultUserAgent())...)
 	if m.From(from) != nil {
 		return nil, ErrSender
 	}

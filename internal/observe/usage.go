@@ -117,11 +117,9 @@ func (u *Usage) Observe(r *gatehouse.Request, d *gatehouse.Decision, err error, 
 	u.dropped.Inc()
 }
 
-// sourced reports whether the request tells from where the key is used: whoever sent it
-// holds the secret, and not only a copy of what the holder sent.
-func sourced(d *gatehouse.Decision) bool {
-	return d.Key != nil && d.Reason != gatehouse.ReasonStaleCredential && d.Reason != gatehouse.ReasonReplayed
-}
+// sourced reports whether the request tells from where the key is used: what was refused, such
+// as by a limit, is no use of it, and may be a copy of what the holder sent.
+func sourced(d *gatehouse.Decision) bool { return d.Key != nil && d.Granted }
 
 func agentOf(r *gatehouse.Request) string {
 	if agents := r.Header["User-Agent"]; len(agents) > 0 {

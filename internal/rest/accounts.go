@@ -31,8 +31,8 @@ func (h *Handler) accountOperations() []operation {
 			limits: small, Scope: gatehouse.ScopeAccountsRead,
 		}, h.getAccount),
 		does(route{
-			Method: http.MethodPatch, Path: "/v1/accounts/{ref}", ID: "updateAccount", Tag: "accounts", Summary: "Change an account's role, level or limits", Status: http.StatusOK,
-			Text:   "Role and level are one change, limits another. Only superadministrators give the roles admin and superadmin.",
+			Method: http.MethodPatch, Path: "/v1/accounts/{ref}", ID: "updateAccount", Tag: "accounts", Summary: "Change an account's role, level, limits or password", Status: http.StatusOK,
+			Text:   "Role and level are one change, limits another. Only superadministrators give the roles admin and superadmin. Only the operator on the machine sets a password, and nothing else with it; all sessions of the account end.",
 			limits: small, Scope: gatehouse.ScopeAccounts, Everyone: true,
 		}, h.updateAccount),
 		does(route{
@@ -63,11 +63,21 @@ func (h *Handler) createAccount(ctx context.Context, c *caller, in *struct{ Body
 	if n.State == "" {
 		n.State = gatehouse.PrincipalActive
 	}
-	if err := c.mayGiveRole(n.Role); err != nil {
+	if err := c.newRole(n.Role); err != nil {
 		return nil, err
 	}
 	a, err := c.directory.CreateAccount(ctx, c.actor, n)
 	return c.shownAccount(ctx, &a, err)
+}
+
+// newRole refuses a role that an account is not to be made with; empty: the default one.
+func (c *caller) newRole(role string) error {
+	if role != "" {
+		if err := account.CheckRole(role); err != nil {
+			return err
+		}
+	}
+	return c.mayGiveRole(role)
 }
 
 // mayGiveRole refuses roles that let their bearers manage others, but to the operator and to
@@ -153,12 +163,18 @@ func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
 	Body api.PatchAccount
 }) (*accountAnswer, error) {
 	p := &in.Body
+	if p.Password != nil {
+		return h.setPassword(ctx, c, in.Ref, p)
+	}
 	var limits *[]gatehouse.Limit
 	if err := convert(&limits, p.Limits, checkedLimits); err != nil {
 		return nil, err
 	}
 	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
 		if p.Role != nil && *p.Role != a.Role {
+			if err := account.CheckRole(*p.Role); err != nil {
+				return err
+			}
 			for _, role := range []string{*p.Role, a.Role} { // to take one away is as much
 				if err := c.mayGiveRole(role); err != nil {
 					return err
@@ -175,6 +191,20 @@ func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
 		}
 		_, err := c.directory.SetLimits(ctx, c.actor, a.ID, *limits)
 		return err
+	})
+}
+
+// setPassword gives an account another password, and changes nothing else. Whoever may do this
+// may sign in as anybody, so it is for the operator alone.
+func (h *Handler) setPassword(ctx context.Context, c *caller, ref string, p *api.PatchAccount) (*accountAnswer, error) {
+	if !c.operator() {
+		return nil, gatehouse.ErrForbidden
+	}
+	if p.Role != nil || p.Level != nil || p.Limits != nil {
+		return nil, &gatehouse.InvalidError{Field: "password", Problem: "is changed alone"}
+	}
+	return c.changeAccount(ctx, ref, func(a *account.Account) error {
+		return c.directory.SetPassword(ctx, c.actor, a.ID, gatehouse.NewSecret(*p.Password))
 	})
 }
 

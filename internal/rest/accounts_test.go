@@ -42,7 +42,7 @@ func TestPatchAccount(t *testing.T) {
 	}
 	before := h.snapshot(gatehouse.DefaultTenant)
 	for body, field := range map[string]string{
-		`{"role":"` + marker + ` x"}`: "role", `{"level":-1}`: "level", `{"level":1,"limits":[{"name":"l","count":0,"period_ms":1}]}`: "limits",
+		`{"role":"` + marker + ` x"}`: "role", `{"role":"Admin"}`: "role", `{"role":""}`: "role", `{"password":"abc"}`: "password", `{"password":"Correct-hXq7-battery","level":1}`: "password", `{"level":-1}`: "level", `{"level":1,"limits":[{"name":"l","count":0,"period_ms":1}]}`: "limits",
 		`{"level":1,"limits":[{"name":"l","count":1,"refill":"year"}]}`: "limits[0].refill", `{"state":"active"}`: "body",
 	} {
 		if p := h.refused(at, body, 422, "invalid"); p.Field != field {
@@ -147,15 +147,18 @@ func TestNoRoleGrows(t *testing.T) {
 	}{
 		{"POST /v1/accounts", `{"email":"x@example.com","role":"superadmin"}`, 403, 403},
 		{"POST /v1/accounts", `{"email":"y@example.com","role":"admin"}`, 403, 403},
+		{"POST /v1/accounts", `{"email":"z@example.com","role":"Admin"}`, 422, 422},
+		{"POST /v1/service-accounts", `{"name":"robot0","role":"SuperAdmin"}`, 422, 422},
 		{"POST /v1/service-accounts", `{"name":"robot1","role":"superadmin"}`, 403, 403},
 		{"POST /v1/service-accounts", `{"name":"robot2","owner":"boss@example.com"}`, 403, 201},
 		{"PATCH /v1/accounts/bob@example.com", `{"role":"superadmin"}`, 403, 403},
 		{"PATCH /v1/accounts/bob@example.com", `{"role":"auditor"}`, 200, 200},
+		{"PATCH /v1/accounts/bob@example.com", `{"password":"Correct-hXq7-battery"}`, 403, 403},
 		{"PATCH /v1/accounts/admin@example.com", `{"role":"superadmin"}`, 403, 0},
 		{"PATCH /v1/accounts/admin@example.com", `{"role":"admin"}`, 200, 200}, // as it is
 		{"PATCH /v1/accounts/boss@example.com", `{"role":"member"}`, 403, 0},
 		{"PATCH /v1/accounts/boss@example.com", `{"limits":[]}`, 403, 200},
-		{"POST /v1/accounts/boss@example.com/state", `{"state":"banned"}`, 403, 0},
+		{"POST /v1/accounts/boss@example.com/state", `{"state":"banned"}`, 403, 409}, // it is the last
 		{"POST /v1/accounts/boss@example.com/reset-otp", ``, 403, 409},
 		{"POST /v1/accounts/bob@example.com/state", `{"state":"locked"}`, 200, 200},
 	} {
@@ -173,6 +176,9 @@ func TestNoRoleGrows(t *testing.T) {
 		if got := h.call(bosses.Token, row.line, row.body); got.status != row.super {
 			t.Errorf("%s %s by a superadministrator: %d %s", row.line, row.body, got.status, got.body)
 		}
+	}
+	if got := h.call(bosses.Token, "POST /v1/accounts/boss@example.com/state", `{"state":"locked"}`); !strings.Contains(got.body, "the last superadmin that may act") {
+		t.Errorf("the last superadministrator is locked: %d %s", got.status, got.body)
 	}
 	if got := h.send("POST /v1/accounts", `{"email":"x@example.com","role":"superadmin"}`); got.status != 201 {
 		t.Errorf("by the operator: %d %s", got.status, got.body)

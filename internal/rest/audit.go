@@ -9,9 +9,12 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/api"
 )
 
@@ -84,7 +87,55 @@ func (h *Handler) listEvents(ctx context.Context, c *caller, in *eventFilter) (*
 		}
 		out.Body.Events = append(out.Body.Events, eventBody(&events[i]))
 	}
-	return out, nil
+	out.Body.Names, err = c.names(ctx, events[:len(out.Body.Events)])
+	return out, err
+}
+
+// mostNames is how many accounts a page of events names: each is read by itself.
+const mostNames = 200
+
+// otherRecords are the families of verbs whose subject is no account.
+var otherRecords = []string{"key", "tenant", "rules", "system", "signing_key", "keyring", "api"}
+
+// names are what the accounts are called that events speak of, by the ids that events have of
+// them. One that is gone has none.
+func (c *caller) names(ctx context.Context, events []gatehouse.Event) (map[string]string, error) {
+	names, asked := map[string]string{}, map[string]bool{"": true}
+	for i := range events {
+		for _, id := range accountsOf(&events[i]) {
+			if asked[id] || len(asked) > mostNames {
+				continue
+			}
+			asked[id] = true
+			a, err := c.directory.Account(ctx, account.ByID, id)
+			if errors.Is(err, gatehouse.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if names[id] = a.Email; a.Kind == gatehouse.PrincipalService {
+				names[id] = a.Username // its address is made up
+			}
+		}
+	}
+	return names, nil
+}
+
+// accountsOf are ids of an event that may be those of accounts.
+func accountsOf(e *gatehouse.Event) (ids []string) {
+	if e.Actor.Kind == gatehouse.ActorAccount {
+		ids = append(ids, e.Actor.ID)
+	}
+	if family, _, _ := strings.Cut(e.Verb, "."); !slices.Contains(otherRecords, family) {
+		ids = append(ids, e.Subject)
+	}
+	for _, c := range e.Changes {
+		if c.Field == "principal" || c.Field == "owner" {
+			ids = append(ids, c.Before, c.After)
+		}
+	}
+	return ids
 }
 
 // recordID is the id that events have of an account that is named by e-mail address or uid;

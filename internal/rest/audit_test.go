@@ -91,6 +91,38 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// Events speak of accounts by ids that nobody has ever seen: a page tells what they are called.
+func TestAuditNamesAccounts(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.person()
+	_, token := h.keyOf("", "bob@example.com", "superadmin", "audit:read")
+	robot, err := h.client.CreateServiceAccount(t.Context(), api.NewServiceAccount{Name: "nightshift", Owner: a.UID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := h.client.CreateKey(t.Context(), api.NewKey{Name: "of a robot", Schemes: []string{"bearer"}, Owner: robot.UID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page api.Events
+	r := h.call(token.Token, "GET /v1/audit?verb=key.create&subject="+k.ID, "")
+	if err := json.Unmarshal([]byte(r.body), &page); err != nil || len(page.Events) != 1 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	principal := page.Events[0].Changes[slices.IndexFunc(page.Events[0].Changes, func(c api.Change) bool { return c.Field == "principal" })].After
+	if diff := cmp.Diff(map[string]string{principal: "nightshift"}, page.Names); diff != "" {
+		t.Errorf("of a key's event (-want +got):\n%s", diff)
+	}
+	made := h.events("verb=account.create&subject=" + a.UID)
+	if got := made.Names[made.Events[0].Subject]; got != a.Email {
+		t.Errorf("an account is called %q, want %q", got, a.Email)
+	}
+	if got := h.events("verb=system.start").Names; len(got) != 0 {
+		t.Errorf("no event names %v", got)
+	}
+}
+
 // edit changes the database behind the server's back.
 func (h *house) edit(statement string) {
 	h.t.Helper()

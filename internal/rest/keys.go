@@ -214,7 +214,10 @@ func keyBody(k *gatehouse.Key, owner string) api.Key {
 		State: k.State.String(), StateText: k.StateText, Replay: k.Replay.String(), Created: k.Created, Updated: k.Updated,
 		NotBefore: timeOut(k.NotBefore), Expires: timeOut(k.Expires), LastUsed: timeOut(k.LastUsed), Unused: int64(k.Unused / time.Second),
 		Networks: networksOut(k.Networks), Methods: k.Methods, Paths: k.Paths, Signed: k.Signed, Limits: limitsOut(k.Limits), Metadata: k.Metadata,
-		Rotating: timeOut(k.Rotation(time.Now()).Ends), Version: k.Version,
+		Version: k.Version,
+	}
+	if k.State != gatehouse.StateRevoked { // its secrets ended with it
+		out.Rotating = timeOut(k.Rotation(time.Now()).Ends)
 	}
 	return out
 }

@@ -191,6 +191,16 @@ func TestRotation(t *testing.T) {
 	stand(true, "not used since the rotation began")
 	used(1, now.Add(time.Second), "curl")
 	stand(false, "from 192.0.2.7 by curl")
+	used(1, now.Add(2*time.Second), "other")
+	stand(false, now.Add(2*time.Second).Format("was used 2006-01-02 15:04:05 UTC")+" from 192.0.2.7 by another program")
+	u, err := c.Usage(ctx, k.ID, client.UsageQuery{})
+	if err != nil || len(u.By) != 3 || u.By[0].Agent != "other" {
+		t.Errorf("used from %+v, %v", u.By, err)
+	}
+	used(1, now.Add(time.Second), "python") // a place that has both secrets is one
+	if u, err = c.Usage(ctx, k.ID, client.UsageQuery{}); err != nil || len(u.By) != 3 || !slices.ContainsFunc(u.By, func(by api.UsedBy) bool { return by.Agent == "python" && by.Uses == 2 }) {
+		t.Errorf("used from %+v, %v", u.By, err)
+	}
 	if got := h.send("GET /v1/keys/"+k.ID+"/rotation?quiet=0", ""); got.status != 422 {
 		t.Errorf("quiet for nothing: %s", got.body)
 	}

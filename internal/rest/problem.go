@@ -30,6 +30,7 @@ var problems = []struct {
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "unavailable", "It took too long"},
 	{gatehouse.ErrNotFound, http.StatusNotFound, "not_found", "There is no such record"},
 	{gatehouse.ErrExists, http.StatusConflict, "exists", "There is one already"},
+	{account.ErrLastAdministrator, http.StatusConflict, "conflict", "It is the last superadmin that may act; make another one first"},
 	{gatehouse.ErrConflict, http.StatusConflict, "conflict", "It changed meanwhile, or its state does not allow this"},
 	{gatehouse.ErrRepeated, http.StatusConflict, "repeated", "It was done before"},
 	{gatehouse.ErrForbidden, http.StatusForbidden, "forbidden", "The caller may not do this"},

@@ -4,6 +4,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (h *Handler) whyNotRotated(ctx context.Context, actor gatehouse.Actor, kid 
 		return &ConflictError{Problem: "the key is " + k.State.String()}
 	}
 	if r := k.Rotation(time.Now()); len(r.Outgoing) > 0 {
-		return &ConflictError{Problem: "a rotation is under way until " + r.Ends.UTC().Format(time.RFC3339) + ": finish, cancel or extend it"}
+		return &ConflictError{Problem: "a rotation is under way until " + spoken(r.Ends) + ": finish, cancel or extend it"}
 	}
 	return err
 }
@@ -110,7 +111,7 @@ func (h *Handler) getRotation(ctx context.Context, c *caller, in *struct {
 	}
 	now := time.Now().UTC()
 	r := k.Rotation(now)
-	if len(r.Outgoing) == 0 {
+	if len(r.Outgoing) == 0 || k.State == gatehouse.StateRevoked {
 		return &rotationOut{Body: api.Rotation{State: "none"}}, nil
 	}
 	sources, err := h.c.Usage.Sources(ctx, c.actor.Tenant, k.ID)
@@ -160,10 +161,10 @@ const maxUsedBy = 32
 // judge says whether a rotation can be finished without an outage, and why.
 func judge(r *api.Rotation, now time.Time, quiet time.Duration) (safe bool, why string) {
 	if r.Old.LastUsed != nil && !r.Old.LastUsed.Before(*r.Began) && now.Sub(*r.Old.LastUsed) < quiet {
-		why = "the old secret was used " + r.Old.LastUsed.UTC().Format(time.RFC3339)
+		why = "the old secret was used " + spoken(*r.Old.LastUsed)
 		if len(r.Old.By) > 0 {
 			last := r.Old.By[0]
-			why += fmt.Sprintf(" from %s by %s", orUnknown(last.Peer), orUnknown(last.Agent))
+			why += fmt.Sprintf(" from %s by %s", cmp.Or(last.Peer, "somewhere unknown"), program(last.Agent))
 		}
 		return false, why
 	}
@@ -173,12 +174,28 @@ func judge(r *api.Rotation, now time.Time, quiet time.Duration) (safe bool, why 
 	if r.Old.LastUsed == nil || r.Old.LastUsed.Before(*r.Began) {
 		return true, "the new secret is in use, and the old one was not used since the rotation began"
 	}
-	return true, fmt.Sprintf("the new secret is in use, and the old one was not used for %s", quiet)
+	return true, fmt.Sprintf("the new secret is in use, and the old one was not used for %s", spanWords(quiet))
 }
 
-func orUnknown(text string) string {
-	if text == "" {
-		return "somewhere unknown"
+// spoken is an instant in a sentence.
+func spoken(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// spanWords is a span in a sentence, of whole hours where it has them.
+func spanWords(d time.Duration) string {
+	if hours := d / time.Hour; hours > 1 && d%time.Hour == 0 {
+		return fmt.Sprintf("%d hours", hours)
 	}
-	return text
+	return d.String()
+}
+
+// program is the class of a user agent in a sentence. Of programs that are in no class the
+// name is not kept.
+func program(agent string) string {
+	switch agent {
+	case "", "none":
+		return "a program without a name"
+	case "other":
+		return "another program"
+	}
+	return agent
 }

@@ -104,6 +104,7 @@ var foreign = map[string]struct {
 	"listServiceAccounts":  {"GET /v1/service-accounts?owner=UID", "", 404},
 	"getRules":             {"GET /v1/rules", "", 200},
 	"putRules":             {"PUT /v1/rules", `{"rules":{"/b":{"key":true}}}`, 200},
+	"removeRules":          {"DELETE /v1/rules", "", 428}, // its own, which putRules has put
 	"explainRule":          {"POST /v1/rules/explain", `{"method":"GET","target":"/b"}`, 200},
 	"getUsage":             {"GET /v1/usage", "", 200},
 	"getKeyUsage":          {"GET /v1/keys/KID/usage", "", 404},

@@ -19,6 +19,9 @@ import (
 // rulesMost is how many route rules a tenant has at most.
 const rulesMost = 1000
 
+// noRules is what is wrong with an empty set: nobody who saves one means what it says.
+const noRules = `there are none in it, and no rules at all deny everything; to deny everything say {"/": {"block": true}}, to let any valid key pass at gates remove all rules (DELETE /v1/rules)`
+
 // tableOf is stored rules as plain data.
 func tableOf(set *gatehouse.RuleSet) (map[string]any, error) {
 	table := map[string]any{}
@@ -35,6 +38,9 @@ func tableOf(set *gatehouse.RuleSet) (map[string]any, error) {
 // *gatehouse.InvalidError with field "rules": as patterns are input, it tells their places in
 // byte order.
 func checkRules(table map[string]any, schemes []string) error {
+	if len(table) == 0 {
+		return &gatehouse.InvalidError{Field: "rules", Problem: noRules}
+	}
 	if len(table) > rulesMost {
 		return &gatehouse.InvalidError{Field: "rules", Problem: "more than 1000"}
 	}

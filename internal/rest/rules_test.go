@@ -69,6 +69,56 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// Rules can be removed, as they can be replaced: none are another thing than an empty set,
+// which is refused.
+func TestRulesAreRemoved(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	remove := func(match string, status int, code string) {
+		t.Helper()
+		r := h.sendWith("DELETE /v1/rules", "", "If-Match: "+match)
+		if r.status != status || status != 204 && r.code(t) != code {
+			t.Errorf("If-Match %s: %d %s", match, r.status, r.body)
+		}
+	}
+	h.tenant("b")
+	if r := h.sendWith("PUT /v1/rules", shopRules, "Gatehouse-Tenant: b"); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	remove("", 204, "") // there are none
+	h.rules(shopRules)
+	if p := h.refused("PUT /v1/rules", `{"rules":{}}`, 422, "invalid"); p.Field != "rules" || !strings.Contains(p.Detail, "no rules at all deny everything") {
+		t.Errorf("%+v", p)
+	}
+	remove("", 428, "precondition_required")
+	remove(`"2"`, 412, "precondition_failed")
+	remove("odd", 412, "precondition_failed")
+	if r := h.send("POST /v1/rules/explain", `{"method":"GET","target":"/nowhere"}`); !strings.Contains(r.body, `"no_rule"`) {
+		t.Errorf("with rules: %s", r.body)
+	}
+	remove(`"1"`, 204, "")
+	remove(`"1"`, 204, "") // again, as the answer was lost
+	if r := h.send("GET /v1/rules", ""); r.body != `{"rules":{}}`+"\n" || r.header.Get("Etag") != `"2"` {
+		t.Errorf("removed: %v %s", r.header, r.body)
+	}
+	if r := h.send("POST /v1/rules/explain", `{"method":"GET","target":"/nowhere"}`); r.body != `{"outcome":"key"}`+"\n" {
+		t.Errorf("without rules: %s", r.body)
+	}
+	if r := h.sendWith("PUT /v1/rules", shopRules, "If-Match: "); r.status != 200 || r.header.Get("Etag") != `"3"` {
+		t.Errorf("the first again: %d %v %s", r.status, r.header, r.body)
+	}
+	if r := h.sendWith("GET /v1/rules", "", "Gatehouse-Tenant: b"); r.header.Get("Etag") != `"1"` || !strings.Contains(r.body, "/orders") {
+		t.Errorf("those of another tenant: %v %s", r.header, r.body)
+	}
+	events, _, err := h.store.ListEvents(t.Context(), gatehouse.EventQuery{Tenant: gatehouse.DefaultTenant, Verbs: []string{rest.VerbRules}, Oldest: true})
+	if err != nil || len(events) != 3 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	if put, gone := events[0].Changes[0], events[1].Changes[0]; gone.Before != put.After || gone.After != "" {
+		t.Errorf("removal is told as %+v", gone)
+	}
+}
+
 // Where the gates of a tenant go by a file, nobody is told that other rules are in force.
 func TestRulesByFile(t *testing.T) {
 	t.Parallel()
@@ -79,7 +129,7 @@ func TestRulesByFile(t *testing.T) {
 		method, path, _ := strings.Cut(route, " ")
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("Content-Type", "application/json")
-		if method == "PUT" {
+		if method != "POST" {
 			r.Header.Set("If-Match", "*")
 		}
 		r.Header.Set("Gatehouse-Tenant", tenant)
@@ -87,11 +137,11 @@ func TestRulesByFile(t *testing.T) {
 		h.api.Socket().ServeHTTP(w, r)
 		return reply{status: w.Code, header: w.Header(), body: w.Body.String()}
 	}
-	for route, body := range map[string]string{"PUT /v1/rules": shopRules, "POST /v1/rules/explain": `{"method":"GET","target":"/orders"}`} {
+	for route, body := range map[string]string{"DELETE /v1/rules": "", "PUT /v1/rules": shopRules, "POST /v1/rules/explain": `{"method":"GET","target":"/orders"}`} {
 		if r := send(route, body, gatehouse.DefaultTenant); r.status != 409 || r.code(t) != "rules_file" || !strings.Contains(r.body, "gate.rules_file") {
 			t.Errorf("%s: %d %s", route, r.status, r.body)
 		}
-		if r := send(route, body, "b"); r.status != 200 {
+		if r := send(route, body, "b"); r.status != 200 && r.status != 204 {
 			t.Errorf("%s of another tenant: %d %s", route, r.status, r.body)
 		}
 	}
@@ -108,6 +158,7 @@ func TestBadRules(t *testing.T) {
 		many[i] = fmt.Sprintf(`"/p%d":"a"`, i)
 	}
 	for name, row := range map[string]struct{ rules, detail string }{
+		"none":             {"{}", "there are none in it, and no rules at all deny everything"},
 		"too many":         {"{" + strings.Join(many, ",") + "}", "more than 1000"},
 		"no demand":        {`{"/a":"x","/` + marker + `":[]}`, "number 2 by pattern: is no word"},
 		"no scope":         {`{"/` + marker + `":["` + marker + `\""]}`, "number 1 by pattern: a scope is"},
@@ -201,7 +252,7 @@ func TestRulesDecide(t *testing.T) {
 		t.Errorf("narrowed: %+v", d)
 	}
 	h.tenant("b")
-	if r := h.sendWith("POST /v1/rules/explain", `{"method":"GET","target":"/orders"}`, "Gatehouse-Tenant: b"); !strings.Contains(r.body, `"no_rule"`) {
+	if r := h.sendWith("POST /v1/rules/explain", `{"method":"GET","target":"/orders"}`, "Gatehouse-Tenant: b"); r.body != `{"outcome":"key"}`+"\n" {
 		t.Errorf("in another tenant: %s", r.body)
 	}
 }

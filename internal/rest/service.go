@@ -34,7 +34,7 @@ func (h *Handler) serviceOperations() []operation {
 func (h *Handler) createServiceAccount(ctx context.Context, c *caller, in *struct{ Body api.NewServiceAccount }) (*accountAnswer, error) {
 	limits, err := checkedLimits(in.Body.Limit)
 	if err == nil {
-		err = c.mayGiveRole(in.Body.Role)
+		err = c.newRole(in.Body.Role)
 	}
 	if err != nil {
 		return nil, err

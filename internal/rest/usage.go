@@ -6,6 +6,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -83,12 +84,33 @@ func (h *Handler) getKeyUsage(ctx context.Context, c *caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range sources {
-		if !s.Total && len(out.Body.By) < maxUsedBy {
-			out.Body.By = append(out.Body.By, placeOf(&s))
+	out.Body.By = places(sources)
+	return out, nil
+}
+
+// places are the places that a key is used from, the latest first, whichever of its secrets.
+func places(sources []gatehouse.Source) (out []api.UsedBy) {
+	for i := range sources {
+		if sources[i].Total {
+			continue
+		}
+		by := placeOf(&sources[i])
+		at := slices.IndexFunc(out, func(o api.UsedBy) bool { return o.Peer == by.Peer && o.Agent == by.Agent && o.Scheme == by.Scheme })
+		if at < 0 {
+			out = append(out, by)
+			continue
+		}
+		same := &out[at]
+		same.Uses += by.Uses
+		if by.First.Before(same.First) {
+			same.First = by.First
+		}
+		if by.Last.After(same.Last) {
+			same.Last = by.Last
 		}
 	}
-	return out, nil
+	slices.SortStableFunc(out, func(a, b api.UsedBy) int { return b.Last.Compare(a.Last) })
+	return out[:min(len(out), maxUsedBy)]
 }
 
 // series reads a series of a key, or with an empty kid of the caller's tenant.

@@ -18,7 +18,7 @@ import (
 
 // openDoor makes Barong's door on top of everything else.
 func (p *parts) openDoor(c *config.Config, version string, log *slog.Logger) error {
-	post, err := mailer(c)
+	post, err := mailer(c, log)
 	if err != nil {
 		return err
 	}
@@ -43,10 +43,18 @@ func (p *parts) openDoor(c *config.Config, version string, log *slog.Logger) err
 	return nil
 }
 
+// outbox is the folder that mail goes to where no server sends it; empty: one does.
+func outbox(c *config.Config) string {
+	if c.SMTP.Address != "" {
+		return ""
+	}
+	return filepath.Join(c.Data, "outbox")
+}
+
 // mailer sends by SMTP where a server is configured, else into the outbox.
-func mailer(c *config.Config) (barong.Mailer, error) {
+func mailer(c *config.Config, log *slog.Logger) (barong.Mailer, error) {
 	if c.SMTP.Address == "" {
-		box, err := mail.NewOutbox(filepath.Join(c.Data, "outbox"), c.SMTP.From)
+		box, err := mail.NewOutbox(outbox(c), c.SMTP.From, log)
 		if err != nil {
 			return nil, fmt.Errorf("outbox: %w", err)
 		}

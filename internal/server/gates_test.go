@@ -381,7 +381,7 @@ func TestRulesOfTheAPIBesideAFile(t *testing.T) {
 		"another's, a file": {map[string]string{"gate.listen": "127.0.0.1:0", "gate.rules_file": path, "gate.tenant": "other"}, 200},
 	} {
 		p := wire(t, settings(t, row.set))
-		r := httptest.NewRequest("PUT", "/v1/rules", strings.NewReader(`{"rules":{}}`))
+		r := httptest.NewRequest("PUT", "/v1/rules", strings.NewReader(`{"rules":{"/":{"key":true}}}`))
 		r.Header.Set("Content-Type", "application/json")
 		w := httptest.NewRecorder()
 		if p.admin().ServeHTTP(w, r); w.Code != row.want {

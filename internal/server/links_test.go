@@ -37,6 +37,22 @@ func TestMailsLinkToTheBoundPort(t *testing.T) {
 	}
 }
 
+// The pages say that mail is sent where it is.
+func TestConsoleKnowsHowMailGoes(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "127.0.0.1:25"} {
+		c := settings(t, map[string]string{"smtp.address": address})
+		p, err := tryParts(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(c.Data, "outbox")); p.console.MailServer != address || (p.outbox == "") != (address != "") || (err == nil) != (address == "") {
+			t.Errorf("%q: the console knows of %q, the greeting of %q; the folder: %v", address, p.console.MailServer, p.outbox, err)
+		}
+		p.close()
+	}
+}
+
 // mailed is the mail that an account gets which registers, and the port where it did.
 func mailed(t *testing.T, c config.Config) (text, port string) {
 	t.Helper()

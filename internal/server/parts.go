@@ -35,6 +35,7 @@ type parts struct {
 	data      *datadir.Dir
 	tenant    string
 	publicURL string
+	outbox    string // folder that mail goes to; empty: it is sent
 
 	shieldUnused time.Duration // of new Shield keys; zero: for ever
 
@@ -97,7 +98,7 @@ func (p *parts) purge(ctx context.Context, now time.Time) error {
 // assemble opens the store, the keyring and everything on top. Where it fails, it
 // closes what it opened.
 func assemble(ctx context.Context, c *config.Config, version string, log *slog.Logger) (_ *process, err error) {
-	p := &parts{tenant: gatehouse.DefaultTenant, publicURL: c.PublicURL, shieldUnused: c.Shield.Unused, proxies: gate.TrustProxies(c.TrustedProxies...)}
+	p := &parts{tenant: gatehouse.DefaultTenant, publicURL: c.PublicURL, outbox: outbox(c), shieldUnused: c.Shield.Unused, proxies: gate.TrustProxies(c.TrustedProxies...)}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -251,7 +252,7 @@ func isExists(err error) bool { return errors.Is(err, gatehouse.ErrExists) }
 func (p *parts) openConsole(c *config.Config, version string, log *slog.Logger) (err error) {
 	p.console, err = console.New(console.Config{
 		Directory: p.directory, Tenant: p.tenant, Proxies: p.proxies, API: p.api.Public(), Door: p.door.Handler(), Cookie: c.Barong.SessionName,
-		Schemes: p.authority.SchemeNames(), Name: c.Barong.AppName, PublicURL: c.PublicURL, Version: version, Log: seldomly(log),
+		Schemes: p.authority.SchemeNames(), Name: c.Barong.AppName, PublicURL: c.PublicURL, MailServer: c.SMTP.Address, Version: version, Log: seldomly(log),
 	})
 	return err
 }

@@ -58,6 +58,7 @@ func TestRun(t *testing.T) {
 	greeting, stop := run(t, c)
 	parts := regexp.MustCompile(`^Gatehouse v9 listens on (http://127\.0\.0\.1:\d+)
 Metrics and health on (http://127\.0\.0\.1:\d+)
+Mail is not sent: it goes to files in \S+/outbox, where its links can be read\. To have it sent set smtp\.address
 
 Make the first administrator, once, in a browser:
   (http://\S+/setup\?token=([0-9a-f]+))
@@ -95,7 +96,7 @@ $`).FindStringSubmatch(greeting)
 		t.Error("the socket is still there")
 	}
 
-	c.PublicURL, c.OpsListen = "https://keys.example.com/", ""
+	c.PublicURL, c.OpsListen, c.SMTP.Address = "https://keys.example.com/", "", "127.0.0.1:25"
 	greeting, stop = run(t, c)
 	if greeting != "Gatehouse v9 listens on https://keys.example.com\n" {
 		t.Errorf("second greeting:\n%s", greeting)

@@ -218,7 +218,7 @@ func (p *process) jwks(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(set)
 }
 
-// greet says where the process listens, and which first administrator the configuration
+// greet says where the process listens, where mail goes that is not sent, and which first administrator the configuration
 // made (made; empty: none) or, while there is no account, how one is made with a
 // one-time link.
 func (p *process) greet(ctx context.Context, faces []*face, made string, out io.Writer) error {
@@ -229,6 +229,9 @@ func (p *process) greet(ctx context.Context, faces []*face, made string, out io.
 		if f.says != "" {
 			fmt.Fprintf(&b, "%s%s\n", f.says, f.listener.Addr())
 		}
+	}
+	if p.outbox != "" {
+		fmt.Fprintf(&b, "Mail is not sent: it goes to files in %s, where its links can be read. To have it sent set smtp.address\n", p.outbox)
 	}
 	if made != "" {
 		fmt.Fprintf(&b, "The first administrator is %s\n", made)

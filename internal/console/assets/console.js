@@ -56,10 +56,17 @@
 
 	// A button that takes something away waits for the text to be typed.
 	const waitForWord = (field) => {
-		for (const b of field.form.querySelectorAll("button:not([type=button])")) b.disabled = field.value.trim() !== field.dataset.confirm;
+		const { confirm, confirmToo } = field.dataset;
+		for (const b of field.form.querySelectorAll("button:not([type=button])")) b.disabled = ![confirm, confirmToo].includes(field.value.trim());
 	};
 	const showConfirm = (root) => all(root, "input[data-confirm]").forEach(waitForWord);
 	document.addEventListener("input", (e) => e.target.matches("input[data-confirm]") && waitForWord(e.target));
+
+	// A token that is pasted into a search says which key it is. Its secret goes nowhere.
+	document.addEventListener("input", (e) => {
+		const token = e.target.matches("[role=search] input") && /_([A-Za-z0-9]+)_[A-Za-z0-9]{16,}$/.exec(e.target.value.trim());
+		if (token) e.target.value = token[1];
+	}, true);
 
 	// A form that changes something is sent once: the answer to a second one would replace a
 	// secret that is shown once. Whoever comes back to the page, or has stopped it, may send it again.
