@@ -54,7 +54,11 @@ func TestAccountsAreListed(t *testing.T) {
 		t.Errorf("%d accounts: %v", n, p)
 	}
 	b.get("/operate/accounts?find=super@example.com").leads(t, "/operate/accounts/"+a.UID)
-	b.get("/operate/accounts?find=none@example.com").expect(t, 422, "There is no account of this name.", a.UID, "person1@example.com") // the list stays
+	p = b.get("/operate/accounts?find=none@example.com")
+	p.expect(t, 422, "There is no account of this name.")
+	if n := strings.Count(p.text, `<th scope="row">`); n != 50 {
+		t.Errorf("a name that nobody has: %d accounts, the list does not stay", n)
+	}
 	b.get("/operate/accounts?state=banned").expect(t, 200, "No account fits")
 	b.get("/operate/accounts/ID0000000000").expect(t, 404, "Not found")
 }

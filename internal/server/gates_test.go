@@ -218,7 +218,7 @@ func TestProxyWithAnAuthority(t *testing.T) {
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{path: "200 HTTP/2.0", "": "502"} {
+	for file, want := range map[string]string{path: "200 HTTP/1.1", "": "502"} {
 		g := runGates(t, nil, map[string]string{"proxy.upstreams": service.URL, "proxy.ca_file": file})
 		if resp, body := once(t, g.proxy, g.request("/orders/7")); !strings.HasPrefix(strconv.Itoa(resp.StatusCode)+" "+body, want) {
 			t.Errorf("%q: %d %s, want %s", file, resp.StatusCode, body, want)
