@@ -165,7 +165,33 @@ func (s *site) request(t *testing.T, a ask) *http.Request {
 // send sends what ask says through the gateway.
 func (s *site) send(t *testing.T, a ask) reply {
 	t.Helper()
+	if len(a.body) > 1<<16 {
+		return s.do(t, listener{s.addr}, s.request(t, a))
+	}
 	return s.do(t, s.client, s.request(t, a))
+}
+
+// A listener sends a request on a connection of its own and listens meanwhile, so that it hears an
+// answer that came before the whole body was sent. HAProxy breaks the connection after such an
+// answer, and net/http's client may give it up for what broke.
+type listener struct{ addr string }
+
+func (l listener) RoundTrip(r *http.Request) (*http.Response, error) {
+	var d net.Dialer
+	conn, err := d.DialContext(r.Context(), "tcp", l.addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(r.Context(), func() { _ = conn.Close() })()
+	go func() { _ = r.Write(conn) }() // the answer tells what became of it
+	resp, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, err
 }
 
 // do sends a request that is built already. A gateway that does not answer fails the test: who waits

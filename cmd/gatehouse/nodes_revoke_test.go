@@ -133,7 +133,7 @@ func (l *load) stopNode() {
 		l.t.Fatal(err)
 	}
 	later(away)
-	l.reach(before + 1)
+	l.reach(before + stormRevokers + 1) // no more than that many were under way: one was begun since
 	gone := l.keys[from:l.next.Load()]
 	var waiting sync.WaitGroup
 	for range verifiers {
