@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -21,6 +20,7 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
 	"github.com/seed14544106/gatehouse/client/sign"
+	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 var token = gatehouse.NewSecret("gh_aaaaaaaaaaaa_hunter2")
@@ -304,13 +304,11 @@ func TestPages(t *testing.T) {
 // No server, wherever it should be, has a name.
 func TestNoRemoteServer(t *testing.T) {
 	t.Parallel()
-	s := httptest.NewServer(http.NotFoundHandler())
-	s.Close()
-	c, err := client.New(client.Options{Server: s.URL, Token: token})
+	c, err := client.New(client.Options{Server: "http://" + testenv.Nobody, Token: token})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Verify(t.Context(), api.Check{}); !errors.Is(err, client.ErrNoServer) || !strings.Contains(err.Error(), s.URL) {
+	if _, err := c.Verify(t.Context(), api.Check{}); !errors.Is(err, client.ErrNoServer) || !strings.Contains(err.Error(), testenv.Nobody) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -55,7 +55,7 @@ func TestCaddyAuthorityFails(t *testing.T) {
 func TestCaddyAsksOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("one is down", func(t *testing.T) {
-		s := caddy.asking(t, testenv.FreeAddr(t), openHouse(t).gate, testenv.FreeAddr(t))
+		s := caddy.asking(t, testenv.Nobody, openHouse(t).gate, testenv.Nobody)
 		for range 10 {
 			s.granted(t, s.send(t, ask{way: "barong"}), "barong", "unavailable")
 		}

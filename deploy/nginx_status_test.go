@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 // A client reads the status and the code that Gatehouse says, although nginx knows two refusals.
@@ -89,9 +91,6 @@ func TestNginxServiceAnswers(t *testing.T) {
 	})
 }
 
-// nobody is where no connection is taken: the port is none that the system gives away.
-const nobody = "127.0.0.1:1"
-
 // standIn answers checks as no Gatehouse does, and counts them.
 func standIn(t *testing.T, answer http.HandlerFunc) (addr string, asked *atomic.Int32) {
 	t.Helper()
@@ -147,7 +146,7 @@ func TestNginxAuthorityFails(t *testing.T) {
 			}
 			t.Run(name+"/"+what, func(t *testing.T) {
 				t.Parallel()
-				addr, asked, want := nobody, new(atomic.Int32), int32(0)
+				addr, asked, want := testenv.Nobody, new(atomic.Int32), int32(0)
 				if answer != nil {
 					addr, asked = standIn(t, answer)
 					want = 1
@@ -177,7 +176,7 @@ func TestNginxAsksOnce(t *testing.T) {
 			t.Parallel()
 			service := startService(t)
 			t.Run("one is down", func(t *testing.T) {
-				s := newSite(t, h, service, startNginx(t, f, service, []string{nobody, h.gate, nobody}))
+				s := newSite(t, h, service, startNginx(t, f, service, []string{testenv.Nobody, h.gate, testenv.Nobody}))
 				for range 10 {
 					s.granted(t, s.send(t, ask{way: "barong", body: []byte("x")}), "barong", "unavailable")
 				}

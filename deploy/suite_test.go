@@ -196,7 +196,7 @@ func (g *gateway) fails(t *testing.T, answers map[string]func(t *testing.T) (add
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			addr, asked := testenv.FreeAddr(t), func() int32 { return 0 }
+			addr, asked := testenv.Nobody, func() int32 { return 0 }
 			want := int32(0)
 			if answer != nil {
 				addr, asked = answer(t)

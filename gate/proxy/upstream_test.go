@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/gate/proxy"
+	"github.com/seed14544106/gatehouse/internal/testenv"
 )
 
 func TestParseUpstreams(t *testing.T) {
@@ -255,9 +256,7 @@ func TestServicesThatFail(t *testing.T) {
 		_ = a.Body.Close()
 	}
 	deaf.log.wait(t, "status=504")
-	dead := httptest.NewServer(nil)
-	dead.Close()
-	s := newSite(t, setting{address: dead.Listener.Addr().String()})
+	s := newSite(t, setting{address: testenv.Nobody})
 	field, _ := s.bearer()
 	if a := s.raw("GET / HTTP/1.1\r\nHost: a\r\n" + field + "\r\n"); a.StatusCode != http.StatusBadGateway || code(t, a) != "bad_gateway" {
 		t.Error(a.Status)

@@ -16,7 +16,7 @@ import (
 // Whatever is wrong with a source, neither the password in it nor the path is repeated.
 func TestShieldSourceErrors(t *testing.T) {
 	t.Parallel()
-	closed, folder := testenv.FreeAddr(t), filepath.Join(t.TempDir(), "53cret")
+	closed, folder := testenv.Nobody, filepath.Join(t.TempDir(), "53cret")
 	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(filepath.Join(folder, "empty.db"), nil, 0o600),
 		os.WriteFile(filepath.Join(folder, "broken.db"), []byte(strings.Repeat("x", 5000)), 0o600)); err != nil {
 		t.Fatal(err)

@@ -195,5 +195,5 @@ func TestProxyWatch(t *testing.T) {
 
 func TestProxyWithoutTarget(t *testing.T) {
 	t.Parallel()
-	refuses(t, NewProxy(t, FreeAddr(t)))
+	refuses(t, NewProxy(t, Nobody))
 }

@@ -63,6 +63,10 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// Nobody is an address where no connection is taken: the system gives its port to no listener. One that was free
+// a moment ago may be another test's by now.
+const Nobody = "127.0.0.1:1"
+
 // FreeAddr returns an address of 127.0.0.1 with a port that was free a moment ago, and that the system gives to
 // no connection by itself. Another test may take it first: where the server can listen on port 0 itself, let it.
 func FreeAddr(tb testing.TB) string {
