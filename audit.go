@@ -55,6 +55,7 @@ type Actor struct {
 	Via       *Key   // with ActorKey: the key the call was made with; it bounds what the actor may pass on
 	Material  int64  // with ActorKey: version of the material that proved the call; zero: not told
 	Everyone  bool   // with ActorKey and ActorAccount: it may manage the records of others in its tenant too
+	Role      string // with ActorKey and ActorAccount: the role by which the call was judged; empty: not told
 	Once      *Once  // what it asks for shall happen once, however often it asks; nil: every time
 	Address   netip.Addr
 	UserAgent string

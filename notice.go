@@ -50,7 +50,7 @@ type Notice struct {
 	Kind    NoticeKind
 	Tenant  string
 	Subject string
-	Ends    bool // what was asserted of the subject before this no longer holds: it was revoked, disabled or narrowed
+	Ends    bool // what was asserted of the subject before this no longer holds: it was revoked, disabled or narrowed, or all its sessions were ended
 }
 
 // NoticeStore tells what has changed. Implementations pass gatehousetest.NoticeStore.

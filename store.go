@@ -54,7 +54,8 @@ type KeySearch struct {
 	ExpiresBefore time.Time // keys with an expiry before this, past ones too
 	UnusedSince   time.Time // keys last used before this; never used ones where they were made before this
 	Metadata      Metadata  // all of these pairs
-	Text          string    // each of its words begins a word of the name, or is the key id; case does not count
+	Limited       bool      // with limits of its own
+	Text          string    // each of its words begins a word of the name, or it begins the key id, with 4 characters or more, or is it; case does not count
 	After         KeyCursor // the page begins behind this; zero: at the start
 	Limit         int       // rows at most; required
 }

@@ -35,9 +35,12 @@ func (a *Authority) Refuse(ctx context.Context, r *Request, why Reason) (Decisio
 }
 
 // judge decides and tells the observer.
-func (a *Authority) judge(ctx context.Context, r *Request, why Reason) (Decision, error) {
-	begin := time.Now()
-	d, err := a.decide(ctx, r, why)
+func (a *Authority) judge(ctx context.Context, r *Request, why Reason) (d Decision, err error) {
+	var begin time.Time
+	if a.observer != nil { // nobody else wants to know how long it took
+		begin = time.Now()
+	}
+	d, err = a.decide(ctx, r, why)
 	if why != 0 && d.Reason == ReasonNoCredential {
 		d.Reason = why // nobody was asked for one
 	}
@@ -50,8 +53,8 @@ func (a *Authority) judge(ctx context.Context, r *Request, why Reason) (Decision
 
 // decide walks the steps. It has no loop and no branch but "stop". Why is the reason to refuse
 // what a key permits; zero: there is none.
-func (a *Authority) decide(ctx context.Context, r *Request, why Reason) (Decision, error) {
-	d := Decision{Time: a.clock.now()}
+func (a *Authority) decide(ctx context.Context, r *Request, why Reason) (d Decision, err error) {
+	d.Time = a.clock.now()
 	i, cred, reason := a.extract(r)
 	d.Scheme = a.schemeName(i)
 	if reason != 0 {

@@ -93,8 +93,9 @@ type Config struct {
 // none: [gatehouse.ErrConflict], where others change the same account all the time, and as
 // [ErrLastAdministrator].
 type Directory struct {
-	c   Config
-	uid func() string // ten random upper-case hex digits
+	c     Config
+	uid   func() string                         // ten random upper-case hex digits
+	judge func(context.Context, *Account) error // see Judging; nil: nothing is asked
 }
 
 const (
@@ -164,6 +165,15 @@ func (c Config) withDefaults() Config {
 func (d *Directory) In(tenant string) *Directory {
 	other := *d
 	other.c.Tenant = tenant
+	return &other
+}
+
+// Judging returns a directory whose updates of accounts ask judge first, about the account as it
+// is in the very version that the update replaces; its error ends the update. It is for callers
+// who look at an account before they change it: it may be another one by then.
+func (d *Directory) Judging(judge func(context.Context, *Account) error) *Directory {
+	other := *d
+	other.judge = judge
 	return &other
 }
 
@@ -267,20 +277,23 @@ func (d *Directory) update(ctx context.Context, id string, change func(*Account)
 			return Account{}, fmt.Errorf("read account: %w", err)
 		}
 		before := a
-		also, event, err := change(&a)
-		if err == nil {
-			err = d.keepAdministrator(ctx, event.Actor, &before, &a)
+		if d.judge != nil {
+			if err := d.judge(ctx, &before); err != nil {
+				return Account{}, err
+			}
 		}
+		also, event, err := change(&a)
 		if err != nil {
 			return Account{}, err
 		}
+		also.KeepAdministrator = stepsDown(&before, &a) && !onMachine(event.Actor)
 		a.Updated = event.Time
 		err = d.c.Store.UpdateAccount(ctx, &a, also, event)
 		if err == nil {
 			a.Version++
 			return a, nil
 		}
-		if !errors.Is(err, gatehouse.ErrConflict) {
+		if !errors.Is(err, gatehouse.ErrConflict) || errors.Is(err, ErrLastAdministrator) {
 			return Account{}, fmt.Errorf("update account: %w", err)
 		}
 	}

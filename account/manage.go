@@ -18,24 +18,43 @@ import (
 
 const maxRoleRunes = 64
 
-// ErrLastAdministrator: the change would leave no person with the role superadmin who may
-// act. It is a [gatehouse.ErrConflict]. The system and the operator of the machine, who can
+// ErrLastAdministrator: the change would leave no person with the role superadmin and a
+// password who may act. It is a [gatehouse.ErrConflict]. The system and the operator of the machine, who can
 // make another, are not held back by it.
 var ErrLastAdministrator = fmt.Errorf("no other superadmin may act: %w", gatehouse.ErrConflict)
 
 // CheckRole says what is wrong with a role that somebody is to get: *gatehouse.InvalidError
 // with the field role, also for a role that lets manage others in another spelling, such as
-// "Admin": whoever had it would manage nobody.
+// "Admin" or "adminn": whoever had it would manage nobody. Every other name is a role, as in
+// Barong, where the operator's rows of permissions name them: one that no rule names, such as
+// a mistyped one, lets do nothing.
 func CheckRole(role string) error {
 	if !isRole(role) {
 		return &gatehouse.InvalidError{Field: "role", Problem: "is not 1 to 64 printable characters without space"}
 	}
 	for _, known := range []string{roleAdmin, roleSuperadmin} {
-		if role != known && strings.EqualFold(role, known) {
+		switch {
+		case role == known:
+		case strings.EqualFold(role, known):
 			return &gatehouse.InvalidError{Field: "role", Problem: "is written " + known}
+		case isSlip([]rune(strings.ToLower(role)), []rune(known)):
+			return &gatehouse.InvalidError{Field: "role", Problem: "is almost " + known + ", and would manage nobody: write " + known + ", or a name less like it"}
 		}
 	}
 	return nil
+}
+
+// isSlip reports whether a and b differ by one letter, missing or another, or by two neighbours
+// that are swapped.
+func isSlip(a, b []rune) bool {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	swapped := len(a) == 2 && len(b) == 2 && a[0] == b[1] && a[1] == b[0]
+	return swapped || len(a) <= 1 && len(b) <= 1
 }
 
 const roleAdmin = "admin"
@@ -136,22 +155,17 @@ func (d *Directory) manage(ctx context.Context, actor gatehouse.Actor, verb, acc
 	return out, err
 }
 
-// keepAdministrator refuses a change that takes the last superadmin away. ErrLastAdministrator.
-func (d *Directory) keepAdministrator(ctx context.Context, actor gatehouse.Actor, before, after *Account) error {
-	onMachine := actor.ID == "" && (actor.Kind == gatehouse.ActorOperator || actor.Kind == gatehouse.ActorSystem)
-	if onMachine || !leads(before) || leads(after) {
-		return nil
-	}
-	all, _, err := d.List(ctx, Query{Role: roleSuperadmin})
-	if err == nil && !slices.ContainsFunc(all, func(a Account) bool { return a.ID != before.ID && leads(&a) }) {
-		err = ErrLastAdministrator
-	}
-	return err
+// stepsDown reports whether a change takes a superadministrator out of office.
+func stepsDown(before, after *Account) bool { return leads(before) && !leads(after) }
+
+// onMachine reports whether the actor has the machine, and with it a way to make another.
+func onMachine(a gatehouse.Actor) bool {
+	return a.ID == "" && (a.Kind == gatehouse.ActorOperator || a.Kind == gatehouse.ActorSystem)
 }
 
-// leads reports whether a is a superadministrator in person, who may act.
+// leads reports whether a is a superadministrator in person, who may act and can sign in.
 func leads(a *Account) bool {
-	return a.Kind == gatehouse.PrincipalAccount && a.Role == roleSuperadmin && a.State.MayAct()
+	return a.Kind == gatehouse.PrincipalAccount && a.Role == roleSuperadmin && a.State.MayAct() && a.PasswordHash != ""
 }
 
 func isRole(role string) bool {

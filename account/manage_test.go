@@ -5,6 +5,8 @@ package account_test
 
 import (
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,9 +103,15 @@ func TestManageRefused(t *testing.T) {
 
 func TestCheckRole(t *testing.T) {
 	t.Parallel()
+	const almost = "is almost admin, and would manage nobody: write admin, or a name less like it"
 	for role, want := range map[string]string{
 		"": "is not 1 to 64 printable characters without space", "two words": "is not 1 to 64 printable characters without space",
-		"Admin": "is written admin", "SUPERADMIN": "is written superadmin", "admin": "", "superadmin": "", "member": "", "adminn": "", "Clerk": "",
+		"Admin": "is written admin", "SUPERADMIN": "is written superadmin", "admin": "", "superadmin": "", "member": "", "Clerk": "",
+		"adminn": almost, "dmin": almost, "admi": almost, "amdin": almost, "ADMNI": almost, "admln": almost, "\u0430dmin": almost,
+		"super-admin": strings.ReplaceAll(almost, "admin", "superadmin"), "supradmin": strings.ReplaceAll(almost, "admin", "superadmin"),
+		// Roles of Barong, and names that anyone may give.
+		"accountant": "", "compliance": "", "technical": "", "support": "", "trader": "", "broker": "", "maker": "", "sa_maker": "", "service_account": "",
+		"members": "", "administrator": "", "subadmin": "", "adm": "", "adnim": "", "a": "",
 	} {
 		got, problem := account.CheckRole(role), ""
 		if e, ok := errors.AsType[*gatehouse.InvalidError](got); ok && e.Field == "role" {
@@ -161,6 +169,40 @@ func TestLastAdministrator(t *testing.T) {
 				t.Errorf("there is one: %v, %v", there, err)
 			}
 		})
+	}
+}
+
+// Two superadministrators who stop each other in one instant do not both succeed.
+func TestAdministratorsStopEachOther(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	super := "superadmin"
+	pair := [2]account.Account{h.person("a@example.test"), h.person("b@example.test")}
+	for round := range 20 {
+		for _, a := range pair {
+			h.must(h.SetState(h.ctx, operator, a.ID, gatehouse.PrincipalActive))
+			_, err := h.SetRole(h.ctx, operator, a.ID, &super, nil)
+			h.must(err)
+		}
+		var errs [2]error
+		var calls sync.WaitGroup
+		for i := range pair {
+			by, other := self(pair[i]), pair[1-i]
+			by.Everyone = true
+			calls.Go(func() {
+				if round%2 == 0 {
+					errs[i] = h.SetState(h.ctx, by, other.ID, gatehouse.PrincipalBanned)
+				} else {
+					_, errs[i] = h.SetRole(h.ctx, by, other.ID, new("member"), nil)
+				}
+			})
+		}
+		calls.Wait()
+		if errs[0] != nil {
+			errs[0], errs[1] = errs[1], errs[0]
+		}
+		h.must(errs[0])
+		h.is(errs[1], account.ErrLastAdministrator)
 	}
 }
 

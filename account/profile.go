@@ -30,7 +30,7 @@ func (d *Directory) Account(ctx context.Context, by By, value string) (Account, 
 }
 
 // List reads the accounts of the directory's tenant that q selects, and how many there
-// are in all. q.Tenant is not read.
+// are, as [Store] counts them. q.Tenant is not read.
 func (d *Directory) List(ctx context.Context, q Query) ([]Account, int, error) {
 	q.Tenant = d.c.Tenant
 	accounts, total, err := d.c.Store.ListAccounts(ctx, q)

@@ -411,7 +411,17 @@ func TestSetupAfterAStrangerRegistered(t *testing.T) {
 	h.must(err)
 	token, err := h.IssueSetup(h.ctx)
 	h.must(err)
-	_, err = h.CreateAccount(h.ctx, operator, account.NewAccount{Email: "boss@example.test", Role: "superadmin", State: gatehouse.PrincipalActive})
+	boss := account.NewAccount{Email: "boss@example.test", Role: "superadmin", State: gatehouse.PrincipalActive}
+	robot := account.NewAccount{Kind: gatehouse.PrincipalService, Username: "robot1", Role: "superadmin", State: gatehouse.PrincipalActive}
+	for _, none := range []account.NewAccount{boss, robot} { // neither can sign in
+		_, err = h.CreateAccount(h.ctx, operator, none)
+		h.must(err)
+		if there, err := h.HasAdministrator(h.ctx); there || err != nil {
+			t.Errorf("%s is an administrator: %v", none.Role, err)
+		}
+	}
+	boss.Email, boss.Password = "chief@example.test", registration("").Password
+	_, err = h.CreateAccount(h.ctx, operator, boss)
 	h.must(err)
 	_, err = h.Setup(h.ctx, nobody, token, registration("late@example.test"))
 	h.is(err, account.ErrSpent)

@@ -25,13 +25,15 @@ const (
 
 // Query selects accounts for a list, oldest first. Zero fields do not select.
 type Query struct {
-	Tenant string // required
-	Kind   gatehouse.PrincipalKind
-	Owner  string
-	State  gatehouse.PrincipalState
-	Role   string
-	Offset int
-	Limit  int // rows at most; zero: all
+	Tenant  string // required
+	Kind    gatehouse.PrincipalKind
+	Owner   string
+	State   gatehouse.PrincipalState
+	Role    string
+	Limited bool   // with limits of its own
+	Text    string // how the e-mail address or the uid begins; case does not count
+	Offset  int
+	Limit   int // rows at most; zero: all
 }
 
 // Effects is what an update of an account does besides, in the same transaction.
@@ -42,11 +44,15 @@ type Effects struct {
 	DisableKeys bool
 	// ServiceState, when not empty, becomes the state of the service accounts it owns.
 	ServiceState gatehouse.PrincipalState
-	// EndSessions ends the account's sessions but the one whose hash is KeepSession.
+	// EndSessions ends the account's sessions but the one whose hash is KeepSession, and with a
+	// [gatehouse.Notice] that Ends what was asserted of the account before.
 	EndSessions bool
 	KeepSession []byte
 	// Recovery, when not nil, replaces the hashes of the recovery codes.
 	Recovery [][]byte
+	// KeepAdministrator fails the whole update with ErrLastAdministrator where no other
+	// person of the tenant with the role superadmin and a password may act.
+	KeepAdministrator bool
 	// Take spends this ticket; where it is not there (any more), the whole update fails
 	// with ErrSpent.
 	Take *Ticket
@@ -60,7 +66,8 @@ type Store interface {
 	// Account reads one account. gatehouse.ErrNotFound.
 	Account(ctx context.Context, tenant string, by By, value string) (Account, error)
 
-	// ListAccounts reads accounts, and how many there are in all.
+	// ListAccounts reads accounts, and how many there are in all: of very many that were
+	// asked for by Text, not how many, but more than the page ends with where there are more.
 	ListAccounts(ctx context.Context, q Query) ([]Account, int, error)
 
 	// InsertAccount adds an account with Version 1. gatehouse.ErrExists when its uid,
@@ -70,7 +77,7 @@ type Store interface {
 
 	// UpdateAccount replaces the account where the stored Version equals a.Version, and
 	// stores it with Version+1 (a itself is not changed). gatehouse.ErrNotFound,
-	// gatehouse.ErrConflict, gatehouse.ErrExists, ErrSpent.
+	// gatehouse.ErrConflict, gatehouse.ErrExists, ErrSpent, ErrLastAdministrator.
 	UpdateAccount(ctx context.Context, a *Account, also Effects, e *gatehouse.Event) error
 
 	// UseStep spends a TOTP step: it reports true once for every (version, step) of an

@@ -135,15 +135,15 @@ func (d *Directory) ResetPassword(ctx context.Context, actor gatehouse.Actor, ti
 	})
 }
 
-// HasAdministrator reports whether an account with the role superadmin may act. Other
-// accounts do not count: a stranger who registers first must not take the place of the
+// HasAdministrator reports whether a person with the role superadmin may act and has a
+// password to sign in with. Other accounts do not count: a stranger who registers first must not take the place of the
 // first administrator away.
 func (d *Directory) HasAdministrator(ctx context.Context) (bool, error) {
 	admins, _, err := d.List(ctx, Query{Role: roleSuperadmin})
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(admins, func(a Account) bool { return a.State.MayAct() }), nil
+	return slices.ContainsFunc(admins, func(a Account) bool { return leads(&a) }), nil
 }
 
 // IssueSetup returns a token that makes the first administrator, once and within 24

@@ -22,10 +22,12 @@ func (c *Client) CreateAccount(ctx context.Context, n api.NewAccount) (out api.A
 
 // AccountQuery selects accounts. Zero fields do not select.
 type AccountQuery struct {
-	Kind  string // "account" or "service"
-	Owner string // of service accounts: e-mail address or uid of whom they belong to
-	State string // "active", "pending", "locked", "banned", "deleted" or "disabled"
-	Role  string
+	Kind    string // "account" or "service"
+	Owner   string // of service accounts: e-mail address or uid of whom they belong to
+	State   string // "active", "pending", "locked", "banned", "deleted" or "disabled"
+	Role    string
+	Limited bool   // with limits of its own
+	Text    string // beginning of the e-mail address or the uid
 }
 
 func (f *AccountQuery) values() url.Values {
@@ -34,6 +36,10 @@ func (f *AccountQuery) values() url.Values {
 	add(q, "owner", f.Owner)
 	add(q, "state", f.State)
 	add(q, "role", f.Role)
+	add(q, "text", f.Text)
+	if f.Limited {
+		q.Set("limited", "true")
+	}
 	return q
 }
 

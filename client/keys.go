@@ -47,7 +47,8 @@ type KeyQuery struct {
 	ExpiresBefore time.Time // it ends before
 	UnusedSince   time.Time // it was not used since, or never
 	Metadata      map[string]string
-	Text          string // beginnings of words of its name, or its id
+	Limited       bool   // it has limits of its own
+	Text          string // beginnings of words of its name, or the beginning of its id
 }
 
 func (f *KeyQuery) values() url.Values {
@@ -56,6 +57,9 @@ func (f *KeyQuery) values() url.Values {
 	add(q, "scheme", f.Scheme)
 	add(q, "scope", f.Scope)
 	add(q, "text", f.Text)
+	if f.Limited {
+		q.Set("limited", "true")
+	}
 	addTime(q, "expires_before", f.ExpiresBefore)
 	addTime(q, "unused_since", f.UnusedSince)
 	if len(f.States) > 0 {

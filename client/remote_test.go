@@ -288,13 +288,13 @@ func TestLists(t *testing.T) {
 func TestPages(t *testing.T) {
 	t.Parallel()
 	c := remote(t, func(r *http.Request) (*http.Response, error) {
-		const want = "/v1/accounts?cursor=b&kind=service&limit=50&owner=a%40b.c&role=clerk&state=active"
+		const want = "/v1/accounts?cursor=b&kind=service&limit=50&limited=true&owner=a%40b.c&role=clerk&state=active&text=ada"
 		if got := r.URL.RequestURI(); got != want {
 			t.Errorf("asks %s, want %s", got, want)
 		}
 		return answer(r, http.StatusOK, `{"accounts":[{"uid":"ID1"}],"next":"c"}`), nil
 	})
-	q := client.AccountQuery{Kind: "service", Owner: "a@b.c", State: "active", Role: "clerk"}
+	q := client.AccountQuery{Kind: "service", Owner: "a@b.c", State: "active", Role: "clerk", Text: "ada", Limited: true}
 	got, err := c.AccountPage(t.Context(), q, client.Page{Cursor: "b", Limit: 50})
 	if err != nil || len(got.Accounts) != 1 || got.Accounts[0].UID != "ID1" || got.Next != "c" {
 		t.Errorf("page %+v, %v", got, err)

@@ -42,8 +42,8 @@ type RevocationsOptions struct {
 	Open bool
 	// Margin is for how long after an end a JWT may still have been made of what was before:
 	// while it was committed, while another node answered under its lease, and as clocks
-	// differ. A key that was narrowed, and not revoked, is refused for so long. Zero: 2 s.
-	// Negative: none.
+	// differ. A key that was narrowed, and not revoked, is refused for so long, and where a gate
+	// hands a JWT out again, for up to 5 s more. Zero: 2 s. Negative: none.
 	Margin time.Duration
 	// Failed is told why the list could not be heard of, each time; nil: nobody is.
 	Failed func(error)

@@ -21,9 +21,6 @@ import (
 	"github.com/seed14544106/gatehouse/client"
 )
 
-// issuer is what a server says that listens where it can.
-const issuer = "http://127.0.0.1:0"
-
 // jwt gets a JWT for a key.
 func (h *house) jwt(k api.CreatedKey) string {
 	h.t.Helper()
@@ -55,7 +52,7 @@ func (h *house) checks(c *client.Client, o client.RevocationsOptions) (*client.J
 	if err := r.Ready(h.t.Context()); err != nil {
 		h.t.Fatal(err)
 	}
-	return client.NewJWTVerifier(client.JWTOptions{Issuer: issuer, Audience: issuer, KeysURL: h.url + "/.well-known/jwks.json", Revocations: r}), r
+	return client.NewJWTVerifier(client.JWTOptions{Issuer: h.url, Audience: h.url, KeysURL: h.url + "/.well-known/jwks.json", Revocations: r}), r
 }
 
 // refused returns when a JWT is refused, and how long that took.
@@ -76,7 +73,7 @@ func TestJWTDiesWithItsKey(t *testing.T) {
 	t.Parallel()
 	h, ctx := start(t), t.Context()
 	v, _ := h.checks(h.client(nil, "revocations:read"), client.RevocationsOptions{})
-	alone := client.NewJWTVerifier(client.JWTOptions{Issuer: issuer, Audience: issuer, KeysURL: h.url + "/.well-known/jwks.json"})
+	alone := client.NewJWTVerifier(client.JWTOptions{Issuer: h.url, Audience: h.url, KeysURL: h.url + "/.well-known/jwks.json"})
 	if _, err := h.admin.CreateAccount(ctx, api.NewAccount{Email: "alice@example.com"}); err != nil {
 		t.Fatal(err)
 	}

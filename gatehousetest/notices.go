@@ -91,6 +91,11 @@ func noticeChanges(t *testing.T, h *house) {
 	at = h.mustNotice(t, "a ban", at,
 		gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: a.ID, Ends: true}, gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: service.ID, Ends: true})
 
+	a.Version++
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{EndSessions: true}, h.event("session.end_all", a.ID)))
+	at = h.mustNotice(t, "an end of all sessions", at,
+		gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: a.ID, Ends: true}, gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: service.ID})
+
 	s := h.signingKey(t, nil)
 	at = h.mustNotice(t, "a signing key", at, gatehouse.Notice{Kind: gatehouse.NoticeSigning})
 	must(t, h.RetireSigningKey(t.Context(), h.tenant, s.ID, h.now(), h.event("signingkey.retire", s.ID)))
@@ -128,9 +133,14 @@ func noticeServices(t *testing.T, h *house) {
 	add()
 	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{DisableKeys: true}, h.event("account.update", a.ID)))
 	a.Version++
-	at = h.mustNotice(t, "201 service accounts", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant, Ends: true})
+	own := gatehouse.Notice{Kind: gatehouse.NoticePrincipal, Subject: a.ID, Ends: true}
+	at = h.mustNotice(t, "201 service accounts", at, own, gatehouse.Notice{Kind: gatehouse.NoticeTenant, Ends: true})
+	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{EndSessions: true}, h.event("session.end_all", a.ID)))
+	a.Version++
+	at = h.mustNotice(t, "an end of the sessions of who has 201", at, own, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
 	must(t, h.UpdateAccount(t.Context(), &a, account.Effects{}, h.event("account.update", a.ID)))
-	h.mustNotice(t, "another name for 201", at, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
+	own.Ends = false
+	h.mustNotice(t, "another name for 201", at, own, gatehouse.Notice{Kind: gatehouse.NoticeTenant})
 }
 
 func noticeNothing(t *testing.T, h *house) {

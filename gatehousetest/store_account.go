@@ -233,6 +233,10 @@ func accountList(t *testing.T, h *house) {
 			if i < 2 {
 				a.Kind, a.Owner = gatehouse.PrincipalService, owner.ID
 			}
+			if i == 4 {
+				a.Email, a.UID, a.Role = "ada.l_x@example.com", "ID00FF%", "admin"
+				a.Limits = []gatehouse.Limit{{Name: "hour", Count: 7, Refill: gatehouse.RefillHour}}
+			}
 			a.State = []gatehouse.PrincipalState{gatehouse.PrincipalActive, gatehouse.PrincipalBanned}[i%2]
 		}))
 	}
@@ -249,6 +253,19 @@ func accountList(t *testing.T, h *house) {
 		{"of an owner", account.Query{Owner: owner.ID}, []int{1, 2}, 2},
 		{"in a state", account.Query{State: gatehouse.PrincipalBanned}, []int{2, 4}, 2},
 		{"of an owner in a state", account.Query{Owner: owner.ID, State: gatehouse.PrincipalBanned}, []int{2}, 1},
+		{"with a role", account.Query{Role: "admin"}, []int{5}, 1},
+		{"with limits", account.Query{Limited: true}, []int{5}, 1},
+		{"with limits, by the beginning of a uid", account.Query{Limited: true, Text: "ID00FF"}, []int{5}, 1},
+		{"members", account.Query{Role: "member", Kind: gatehouse.PrincipalAccount}, []int{0, 3, 4}, 3},
+		{"by a whole address", account.Query{Text: "ada.l_x@example.com"}, []int{5}, 1},
+		{"by the beginning of an address", account.Query{Text: "aDa.l"}, []int{5}, 1},
+		{"by the beginning of addresses, a page", account.Query{Text: "mail", Offset: 2, Limit: 2}, []int{2, 3}, 5},
+		{"by the beginning of a uid", account.Query{Text: "id00f"}, []int{5}, 1},
+		{"by the beginning of a uid, with a role", account.Query{Text: "ID00FF", Role: "member"}, nil, 0},
+		{"by the middle", account.Query{Text: "example.com"}, nil, 0},
+		{"by a pattern", account.Query{Text: "ada%"}, nil, 0},
+		{"by another pattern", account.Query{Text: "ada__"}, nil, 0},
+		{"by text that is none", account.Query{Text: "\xff"}, nil, 0},
 		{"a page", account.Query{Offset: 2, Limit: 3}, []int{2, 3, 4}, 6},
 		{"the last page", account.Query{Offset: 4, Limit: 3}, []int{4, 5}, 6},
 		{"beyond", account.Query{Offset: 6, Limit: 3}, nil, 6},

@@ -4,6 +4,7 @@
 package gatehousetest
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,6 +147,73 @@ func effectRecovery(t *testing.T, h *house) {
 	}
 	set(&a, [][]byte{}, 0)
 	set(&b, nil, 2)
+}
+
+func effectKeepAdministrator(t *testing.T, h *house) {
+	chief := func(edit func(*account.Account)) account.Account {
+		return h.account(t, func(a *account.Account) {
+			if a.Role, a.PasswordHash = "superadmin", "phc"; edit != nil {
+				edit(a)
+			}
+		})
+	}
+	a := chief(nil)
+	// None of these can take its place.
+	chief(func(a *account.Account) { a.Kind = gatehouse.PrincipalService })
+	for _, s := range []gatehouse.PrincipalState{gatehouse.PrincipalLocked, gatehouse.PrincipalBanned, gatehouse.PrincipalDeleted, gatehouse.PrincipalDisabled} {
+		chief(func(a *account.Account) { a.State = s })
+	}
+	chief(func(a *account.Account) { a.Role = "admin" })
+	chief(func(a *account.Account) { a.PasswordHash = "" })
+	newHouse(t, h.AllStores).account(t, func(a *account.Account) { a.Role = "superadmin" })
+	leave := func(e *gatehouse.Event) error {
+		changed := a
+		changed.State = gatehouse.PrincipalBanned
+		return h.UpdateAccount(t.Context(), &changed, account.Effects{KeepAdministrator: true, DisableKeys: true}, e)
+	}
+	key := h.key(t, a.ID, nil)
+	h.unchanged(t, "ban the last administrator", account.ErrLastAdministrator, leave)
+	h.mustReadAccount(t, a)
+	mustReadKey(t, h, key)
+	chief(func(a *account.Account) { a.State = gatehouse.PrincipalPending }) // may act
+	must(t, leave(h.event("account.state", a.ID)))
+}
+
+// keepAdministratorRace lets all administrators go at once, again and again: one of them stays.
+func keepAdministratorRace(t *testing.T, h *house) {
+	const several = 8
+	chiefs := make([]account.Account, several)
+	for i := range chiefs {
+		chiefs[i] = h.account(t, func(a *account.Account) { a.Role, a.PasswordHash = "superadmin", "phc" })
+	}
+	for range 5 {
+		var stayed atomic.Int64
+		errs := attempts(several, func(i int) error {
+			gone := chiefs[i]
+			if i%2 == 0 {
+				gone.Role = "member"
+			} else {
+				gone.State = gatehouse.PrincipalDeleted
+			}
+			err := h.UpdateAccount(t.Context(), &gone, account.Effects{KeepAdministrator: true}, h.event("account.state", gone.ID))
+			if err != nil {
+				stayed.Store(int64(i))
+			}
+			return err
+		})
+		if n := count(t, "step down", errs, account.ErrLastAdministrator); n != 1 {
+			t.Fatalf("of %d administrators %d stayed; want 1", several, n)
+		}
+		h.mustReadAccount(t, chiefs[stayed.Load()])
+		for i := range chiefs {
+			if i == int(stayed.Load()) {
+				continue
+			}
+			chiefs[i].Version++
+			must(t, h.UpdateAccount(t.Context(), &chiefs[i], account.Effects{}, h.event("account.state", chiefs[i].ID)))
+			chiefs[i].Version++
+		}
+	}
 }
 
 func effectTake(t *testing.T, h *house) {

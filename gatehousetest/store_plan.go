@@ -42,7 +42,7 @@ func ManySearches(tenant string, now time.Time) (all []gatehouse.KeySearch) {
 		{}, {Principal: "many"}, {Principal: "nobody", Scope: "s"}, {States: []gatehouse.State{active}},
 		{States: []gatehouse.State{active, revoked}, Scheme: "bearer"}, {States: []gatehouse.State{revoked}, Scheme: "bearer"},
 		{Scheme: "bearer"}, {Scope: "s", Scheme: "none"}, {Scope: "s", Scheme: "bearer"}, {Metadata: gatehouse.Metadata{"a": "b", "c": "d"}}, {Principal: "many", Scope: "s"},
-		{Text: "b"}, {Text: "bo"}, {Text: "10"}, {Text: "10 b"}, {Text: "10999"}, {Text: "many-7"},
+		{Text: "b"}, {Text: "bo"}, {Text: "10"}, {Text: "10 b"}, {Text: "10999"}, {Text: "many-7"}, {Text: "many-777"}, {Text: "many-"}, {Limited: true}, {Limited: true, Scope: "s"},
 	} {
 		for _, order := range []gatehouse.KeySearch{{}, {ExpiresBefore: later}, {UnusedSince: later}, {ExpiresBefore: later, UnusedSince: later}} {
 			for _, after := range []gatehouse.KeyCursor{{}, {Time: now, ID: "k"}, {ID: "k"}} {

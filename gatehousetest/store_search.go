@@ -65,6 +65,7 @@ func matches(s *gatehouse.KeySearch, k *gatehouse.Key) bool {
 		s.Principal != "" && k.Principal != s.Principal,
 		len(s.States) > 0 && !slices.Contains(s.States, k.State),
 		s.Scheme != "" && !slices.Contains(k.Schemes, s.Scheme),
+		s.Limited && len(k.Limits) == 0,
 		s.Scope != "" && !slices.Contains(k.Scopes, s.Scope),
 		!s.ExpiresBefore.IsZero() && (k.Expires.IsZero() || !k.Expires.Before(s.ExpiresBefore)):
 		return false
@@ -87,7 +88,8 @@ func matches(s *gatehouse.KeySearch, k *gatehouse.Key) bool {
 }
 
 func named(text string, k *gatehouse.Key) bool {
-	if strings.EqualFold(strings.TrimSpace(text), k.ID) {
+	id := strings.TrimSpace(text)
+	if strings.EqualFold(id, k.ID) || len(id) >= 4 && strings.HasPrefix(strings.ToLower(k.ID), strings.ToLower(id)) {
 		return true
 	}
 	split := func(s string) []string {
@@ -139,6 +141,12 @@ func (h *house) manyKeys(t *testing.T, n int) []gatehouse.Key {
 	var keys []gatehouse.Key
 	for i := range n {
 		k := h.newKey(owners[i%7/6])
+		if i%9 == 4 {
+			k.Limits = []gatehouse.Limit{{Name: "hour", Count: 7, Refill: gatehouse.RefillHour}}
+		}
+		if i%3 == 0 {
+			k.ID = "Bot_9" + k.ID
+		}
 		k.Created = start.Add(time.Duration(i/3) * time.Minute) // three at a time
 		k.Name = []string{"Trading bot", "trade-BOT " + fmt.Sprint(i), "Émile's ключ", "bo_t%", "e\u0301cole éa", "", "ſtraße 中文 No." + fmt.Sprint(i)}[i%7]
 		k.Schemes = [][]string{{"bearer"}, {"barong", "bearer"}, {"httpsig"}}[i%3]
@@ -176,6 +184,8 @@ func findEverything(t *testing.T, h *house) {
 		{"with a scheme", gatehouse.KeySearch{Scheme: "bearer"}},
 		{"with a scope", gatehouse.KeySearch{Scope: "orders:read"}},
 		{"with the wildcard by name", gatehouse.KeySearch{Scope: "*"}},
+		{"with limits", gatehouse.KeySearch{Limited: true}},
+		{"with limits, with a scope", gatehouse.KeySearch{Limited: true, Scope: "orders:read"}},
 		{"that expire", gatehouse.KeySearch{ExpiresBefore: start.Add(5 * time.Hour)}},
 		{"unused", gatehouse.KeySearch{UnusedSince: start.Add(5 * time.Hour)}},
 		{"unused, made a moment ago", gatehouse.KeySearch{UnusedSince: start.Add(7 * time.Minute)}},
@@ -189,6 +199,9 @@ func findEverything(t *testing.T, h *house) {
 		{"named by many words that begin alike", gatehouse.KeySearch{Text: "no 4"}},
 		{"named in another script", gatehouse.KeySearch{Text: "КЛЮ"}},
 		{"named with an accent", gatehouse.KeySearch{Text: "é"}},
+		{"by the beginning of an id", gatehouse.KeySearch{Text: strings.ToUpper(keys[4].ID[:8])}},
+		{"by the beginning of many ids", gatehouse.KeySearch{Text: "boT_"}},
+		{"by too little of many ids", gatehouse.KeySearch{Text: "bot"}},
 		{"by id", gatehouse.KeySearch{Text: " " + strings.ToUpper(keys[5].ID) + " "}},
 		{"all together", gatehouse.KeySearch{
 			Principal: keys[1].Principal, States: []gatehouse.State{gatehouse.StateDisabled, gatehouse.StateActive}, Scheme: "bearer", Scope: "orders:write",
@@ -229,11 +242,12 @@ func findTogether(t *testing.T, h *house) {
 		if one(3) {
 			s.UnusedSince = start.Add(time.Duration(chance.IntN(14*60)) * time.Minute)
 		}
+		s.Limited = one(8)
 		if one(4) {
 			s.Metadata = gatehouse.Metadata{"team": fmt.Sprint(chance.IntN(6))}
 		}
 		if one(3) {
-			s.Text = []string{"t", "tr", "trading b", "bot 1", "é", "no", "straße", "1 tr", "x"}[chance.IntN(9)]
+			s.Text = []string{"t", "tr", "trading b", "bot 1", "é", "no", "straße", "1 tr", "x", "bot_9"}[chance.IntN(10)]
 		}
 		found += min(1, h.mustFind(t, label("search %d: %+v", i, s), s, keys))
 	}

@@ -4,6 +4,7 @@
 package bearer
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha256"
 	_ "crypto/sha512" // so that crypto.Hash has all of SHA-2
@@ -104,6 +105,12 @@ func digest(pepper []byte, hash crypto.Hash, long string) [sha256.Size]byte {
 	return keyed(pepper, w.Sum(nil))
 }
 
+// The pads of HMAC, ipad and opad of RFC 2104.
+var (
+	innerPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x36}, sha256.BlockSize))
+	outerPad = [sha256.BlockSize]byte(bytes.Repeat([]byte{0x5c}, sha256.BlockSize))
+)
+
 // keyed is HMAC-SHA-256 (RFC 2104). It is written out because the library's puts three states
 // on the heap for every digest.
 func keyed(pepper, message []byte) [sha256.Size]byte {
@@ -112,17 +119,13 @@ func keyed(pepper, message []byte) [sha256.Size]byte {
 		pepper = short[:]
 	}
 	var room [sha256.BlockSize + 2*sha256.Size]byte
-	pad := func(b byte) []byte {
-		for i := range sha256.BlockSize {
-			room[i] = b
-			if i < len(pepper) {
-				room[i] ^= pepper[i]
-			}
-		}
-		return room[:sha256.BlockSize]
+	pad := func(with *[sha256.BlockSize]byte) []byte {
+		n := copy(room[:], with[:])
+		subtle.XORBytes(room[:], room[:], pepper)
+		return room[:n]
 	}
-	inner := sha256.Sum256(append(pad(0x36), message...))
-	return sha256.Sum256(append(pad(0x5c), inner[:]...))
+	inner := sha256.Sum256(append(pad(&innerPad), message...))
+	return sha256.Sum256(append(pad(&outerPad), inner[:]...))
 }
 
 func bytesOf(d [sha256.Size]byte) []byte { return d[:] }

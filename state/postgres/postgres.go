@@ -144,7 +144,7 @@ func Open(ctx context.Context, url string, o Options) (*State, error) {
 // prepare makes the tables and the first birth.
 func (s *State) prepare(ctx context.Context, config *pgx.ConnConfig) error {
 	pool := stdlib.OpenDB(*config)
-	err := migrate(ctx, pool)
+	err := migrate(ctx, pool, steps)
 	if err == nil {
 		err = s.bear(ctx, onPool(pool), s.o.Fresh)
 	}

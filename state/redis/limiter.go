@@ -27,7 +27,9 @@ type LimiterOptions struct {
 	// Local decides while Redis is away, and only then, under this node's share of every
 	// limit. Nil: then there is no answer but ErrUnavailable.
 	Local gatehouse.Limiter
-	// Nodes is how many nodes share the limits. Nil, or below 1, means one.
+	// Nodes is how many nodes share the limits, as far as this one knows just now: it may
+	// miss some that stand still. Nil, or below 1, means one. [Limiter.Tend] asks it, and
+	// whoever asks Local.
 	Nodes func() int
 	// OnFallback hears why Redis was away, each time that Local was asked instead. It is
 	// called by many at once. Nil is allowed.
@@ -42,14 +44,22 @@ type LimiterOptions struct {
 //
 // While Redis is away each node admits its share of a limit at Local: count and burst divided
 // by the number of nodes, rounded up, at least 1. So n nodes admit at most n × ⌈count / n⌉
-// beyond what Redis admitted: one more count, and less than n requests for the rounding. A
-// cost above the share is refused until Redis is back. A refund goes where a charge would go.
+// beyond what Redis admitted: one more count, and less than n requests for the rounding. That
+// holds for the span of a quota, however often Redis goes away in it. A cost above the share is
+// refused until Redis is back. A refund goes where a charge would go.
+//
+// The number of nodes is the most that this one saw at once in the last hour, in the span of
+// the quota and in the window of the rate limit, as far as it ran. So a node that stands still
+// keeps its share, and those of the others do not grow meanwhile. What the bound leaves out is
+// a process that the others had not seen when they used their shares, and one that began with
+// a new share: each adds its own. None begins while no server answers, as [Open] fails then.
 //
 // After a failure nobody waits for Redis for a second but one request at a time, which tries.
 type Limiter struct {
 	c       *Client
 	o       LimiterOptions
 	circuit circuit
+	crowd   crowd
 }
 
 // Limiter returns the limiter with its counters in the server's memory.
@@ -62,6 +72,21 @@ var chargeScript = rueidis.NewLuaScript(chargeText)
 
 // margin is how long a counter is kept that says nothing any more.
 const margin = 10 * time.Second
+
+// Tend sees how many nodes there are. Call it every second, also while Redis answers: a node
+// that stands still when Redis goes away is known from before.
+func (l *Limiter) Tend() { l.see() }
+
+// see sees how many nodes there are, and when.
+func (l *Limiter) see() (now time.Time) {
+	if now = time.Now(); l.o.Now != nil {
+		now = l.o.Now()
+	}
+	if l.o.Nodes != nil {
+		l.crowd.see(max(int64(l.o.Nodes()), 1), now)
+	}
+	return now
+}
 
 // Take implements [gatehouse.Limiter]. What is said of Charge holds for it.
 func (l *Limiter) Take(ctx context.Context, key string, limits []gatehouse.Limit) (ok bool, retryAfter time.Duration, err error) {
@@ -139,14 +164,12 @@ func (l *Limiter) away(ctx context.Context, err error) bool {
 
 // shares is this node's part of the charges.
 func (l *Limiter) shares(charges []gatehouse.Charge) []gatehouse.Charge {
-	n := int64(1)
-	if l.o.Nodes != nil {
-		n = max(int64(l.o.Nodes()), 1)
-	}
+	now := l.see()
 	shares := make([]gatehouse.Charge, len(charges))
 	for i, c := range charges {
 		limits := make([]gatehouse.Limit, len(c.Limits))
 		for j, limit := range c.Limits {
+			n := l.crowd.most(since(&limit, now))
 			limit.Count = (limit.Count-1)/n + 1
 			if limit.Burst > 0 {
 				limit.Burst = (limit.Burst-1)/n + 1

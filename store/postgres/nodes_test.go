@@ -5,6 +5,8 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,6 +120,46 @@ func TestPurgedNotices(t *testing.T) {
 		}
 		if notices, err := db.Notices(t.Context(), row.name, time.Time{}); len(notices) != row.want || err != nil {
 			t.Errorf("%s: %d notices are left, %v", row.name, len(notices), err)
+		}
+	}
+}
+
+// TestAdministratorsOfSeveralNodes lets all administrators step down at once, on nodes that know
+// nothing of each other's turns: one stays.
+func TestAdministratorsOfSeveralNodes(t *testing.T) {
+	t.Parallel()
+	nodes := openNodes(t, testenv.Postgres(t), postgres.Options{}, postgres.Options{}, postgres.Options{})
+	for round := range 10 {
+		all := make([]account.Account, len(nodes)*2)
+		for i := range all {
+			id := fmt.Sprintf("chief-%d-%d", round, i)
+			all[i] = account.Account{ID: id, Tenant: gatehouse.DefaultTenant, Kind: gatehouse.PrincipalAccount, Role: "superadmin", PasswordHash: "phc", State: gatehouse.PrincipalActive, Version: 1}
+			if err := nodes[0].InsertAccount(t.Context(), &all[i], nil, event(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stayed, calls := make([]error, len(all)), sync.WaitGroup{}
+		for i, a := range all {
+			calls.Go(func() {
+				a.State = gatehouse.PrincipalBanned
+				stayed[i] = nodes[i%len(nodes)].UpdateAccount(t.Context(), &a, account.Effects{KeepAdministrator: true}, event(a.ID))
+			})
+		}
+		calls.Wait()
+		left := 0
+		for i, err := range stayed {
+			switch {
+			case errors.Is(err, account.ErrLastAdministrator):
+				left++
+				if err := nodes[0].UpdateAccount(t.Context(), &account.Account{ID: all[i].ID, Tenant: all[i].Tenant, Kind: all[i].Kind, State: gatehouse.PrincipalBanned, Version: 1}, account.Effects{}, event(all[i].ID)); err != nil {
+					t.Fatal(err)
+				}
+			case err != nil:
+				t.Error(err)
+			}
+		}
+		if left != 1 {
+			t.Fatalf("%d administrators stayed; want 1", left)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed14544106/gatehouse"
+	"github.com/seed14544106/gatehouse/account"
 	"github.com/seed14544106/gatehouse/gatehousetest"
 	"github.com/seed14544106/gatehouse/internal/testenv"
 	"github.com/seed14544106/gatehouse/store/internal/sqlstore"
@@ -56,6 +57,12 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, q := range []account.Query{{}, {Text: "ada"}, {Text: "id", Kind: gatehouse.PrincipalAccount}, {Role: "superadmin"}, {Limited: true}} {
+		q.Tenant, q.Limit = "t", 10
+		if _, _, err := recorded.ListAccounts(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := recorded.Lookup(t.Context(), "many-1"); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +76,7 @@ func TestPlans(t *testing.T) {
 	}
 	for text, args := range r.statements {
 		plan := explain(t, conn, text, args)
-		if strings.Contains(plan, "Seq Scan on k") { // keys and key_tags
+		if strings.Contains(plan, "Seq Scan on k") || strings.Contains(plan, "Seq Scan on a") { // keys, key_tags and accounts
 			t.Errorf("%s\n%s", text, plan)
 		}
 	}

@@ -70,21 +70,12 @@ func (db *DB) Account(ctx context.Context, tenant string, by account.By, value s
 
 // ListAccounts implements [account.Store].
 func (db *DB) ListAccounts(ctx context.Context, q account.Query) ([]account.Account, int, error) {
-	s := selectFrom("accounts a", q.Tenant)
-	if q.Kind != gatehouse.PrincipalInvalid {
-		s.and("kind =", principalKindName(q.Kind))
-	}
-	if q.Owner != "" {
-		s.and("owner <> '' AND owner =", q.Owner)
-	}
-	if q.State != "" {
-		s.and("state =", string(q.State))
-	}
-	if q.Role != "" {
-		s.and("role =", q.Role)
-	}
 	var accounts []account.Account
-	total, err := db.page(ctx, accountColumns, s, "a.created, a.id", q.Offset, q.Limit, func(r Row) error {
+	page := db.accountPage
+	if q.Text != "" {
+		page = db.namedPage
+	}
+	total, err := page(ctx, &q, func(r Row) error {
 		c := columnsOf(r)
 		var a account.Account
 		c.account(&a)
@@ -133,21 +124,22 @@ func (db *DB) UpdateAccount(ctx context.Context, a *account.Account, also accoun
 		if err := copyOwner(ctx, tx, a.Tenant, a.ID); err != nil {
 			return nil, err
 		}
-		return accountNotices(ctx, tx, a, e.Ends() || also.DisableKeys || also.ServiceState != "")
+		return accountNotices(ctx, tx, a, e.Ends() || also.DisableKeys || also.ServiceState != "", also.EndSessions)
 	})
 }
 
-// accountNotices are those of an account and its service accounts. Where these are many, one
-// of the tenant stands for all: each would be a row to write, and one to read on every node.
-func accountNotices(ctx context.Context, tx Querier, a *account.Account, ends bool) ([]gatehouse.Notice, error) {
-	notices := notice(gatehouse.NoticePrincipal, a.Tenant, a.ID, ends)
+// accountNotices are those of an account and its service accounts. The end of its sessions ends
+// what was asserted of the account alone. Where service accounts are many, one of the tenant
+// stands for all: each would be a row to write, and one to read on every node.
+func accountNotices(ctx context.Context, tx Querier, a *account.Account, ends, sessions bool) ([]gatehouse.Notice, error) {
+	notices := notice(gatehouse.NoticePrincipal, a.Tenant, a.ID, ends || sessions)
 	err := tx.Query(ctx, listServices, []any{a.Tenant, a.ID, int64(mostServices + 1)}, func(r Row) error {
 		c := columnsOf(r)
 		notices = append(notices, notice(gatehouse.NoticePrincipal, a.Tenant, c.text(), ends)...)
 		return c.done()
 	})
 	if len(notices) > 1+mostServices {
-		notices = notice(gatehouse.NoticeTenant, a.Tenant, "", ends)
+		notices = append(notices[:1], notice(gatehouse.NoticeTenant, a.Tenant, "", ends)...)
 	}
 	return notices, err
 }

@@ -10,28 +10,56 @@ import (
 	"github.com/seed14544106/gatehouse"
 )
 
-var actingKey = "SELECT " + joined(keyFields) + ", k.materials, a.state FROM keys k JOIN accounts a ON a.place = k.principal_place " +
+const actingAccount = "SELECT state, role FROM accounts WHERE place = $1 AND id = $2 AND tenant = $3"
+
+var actingKey = "SELECT " + joined(keyFields) + ", k.materials, a.state, a.role FROM keys k JOIN accounts a ON a.place = k.principal_place " +
 	"WHERE k.place = $1 AND k.id = $2 AND k.tenant = $3"
 
-// still refuses changes that a key makes which may not any more what it could when the call
-// was judged: since then it may have been revoked or narrowed, on any node. What is read here
-// is part of the transaction, so of a revocation and a change by the revoked key one is first,
-// and never the revocation. gatehouse.ErrForbidden for a key, or a secret of it, that may
-// nothing any more, gatehouse.ErrConflict for one that may something else.
+// still refuses changes by a key or an account that may not any more what it could when the
+// call was judged: since then it may have been revoked or banned, narrowed or demoted, on any
+// node. What is read here is part of the transaction, so of a revocation and a change by the
+// revoked key one is first, and never the revocation. gatehouse.ErrForbidden for an account, a
+// key, or a secret of it, that may nothing any more, gatehouse.ErrConflict for one that may
+// something else.
 func still(ctx context.Context, tx Querier, es []*gatehouse.Event) error {
 	for i, e := range es {
-		via := e.Actor.Via
+		a := &e.Actor
+		if e.Outcome != gatehouse.OutcomeSucceeded || i > 0 && a.Kind == es[i-1].Actor.Kind && a.ID == es[i-1].Actor.ID {
+			continue
+		}
+		var err error
 		switch {
-		case via == nil || e.Actor.Kind != gatehouse.ActorKey || e.Outcome != gatehouse.OutcomeSucceeded:
-		case i > 0 && via == es[i-1].Actor.Via:
-		case e.Subject == via.ID && e.Verb == "key.revoke": // a key that may nothing may end itself
+		case a.Kind == gatehouse.ActorAccount && a.Role != "":
+			err = stillActs(ctx, tx, a)
+		case a.Kind != gatehouse.ActorKey || a.Via == nil:
+		case e.Subject == a.Via.ID && e.Verb == "key.revoke": // a key that may nothing may end itself
 		default:
-			if err := stillMay(ctx, tx, e); err != nil {
-				return err
-			}
+			err = stillMay(ctx, tx, e)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func stillActs(ctx context.Context, tx Querier, a *gatehouse.Actor) error {
+	may := error(gatehouse.ErrForbidden)
+	err := tx.Query(ctx, actingAccount, []any{Place(a.ID), a.ID, a.Tenant}, func(r Row) error {
+		c := columnsOf(r)
+		switch state, role := parsePrincipalState(c.text()), c.text(); {
+		case !state.MayAct():
+		case role != a.Role:
+			may = gatehouse.ErrConflict
+		default:
+			may = nil
+		}
+		return c.done()
+	})
+	if err != nil {
+		return err
+	}
+	return may
 }
 
 func stillMay(ctx context.Context, tx Querier, e *gatehouse.Event) error {
@@ -43,13 +71,13 @@ func stillMay(ctx context.Context, tx Querier, e *gatehouse.Event) error {
 		c.key(&now)
 		c.shut()
 		c.materials(&now)
-		principal := c.text()
+		principal, role := c.text(), c.text()
 		proven := slices.IndexFunc(now.Materials, func(m gatehouse.Material) bool { return m.Version == e.Actor.Material })
 		switch {
 		case now.State != gatehouse.StateActive || principal != string(gatehouse.PrincipalActive):
 		case !now.Expires.IsZero() && !e.Time.Before(now.Expires):
 		case e.Actor.Material != 0 && (proven < 0 || ended(&now.Materials[proven], e)):
-		case now.Version != via.Version && !sameBounds(&now, via):
+		case e.Actor.Role != "" && role != e.Actor.Role, now.Version != via.Version && !sameBounds(&now, via):
 			may = gatehouse.ErrConflict
 		default:
 			may = nil

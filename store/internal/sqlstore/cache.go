@@ -5,10 +5,8 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"hash/maphash"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +20,8 @@ import (
 // always. Only records that exist are kept, so a flood of unknown ids leaves nothing behind.
 //
 // There are two tiers. The records that were asked for last are kept as they are handed
-// out, unless they are long: the memory for them has a bound. All others are kept as the
-// rows that they were read from, in memory in which the garbage collector has nothing to
-// walk.
+// out, unless they are long: the memory for them has a bound. All others are kept packed, in
+// memory in which the garbage collector has nothing to walk.
 type cache struct {
 	keeper *lease.Keeper // nil: nobody else writes to the database
 	marks  *lease.Marks  // the keeper's, or its own
@@ -32,6 +29,7 @@ type cache struct {
 	begun  time.Time
 	seed   maphash.Seed
 	hot    []cacheSlot // a power of two; one place for an id
+	packer *Packer
 	rows   *compact.Cache
 
 	hits, misses atomic.Uint64
@@ -55,8 +53,8 @@ const (
 	longestRead = 3 * time.Second // of one record
 
 	hotSlots   = 1 << 13
-	usualRow   = 512     // bytes; most rows are shorter
-	longestHot = 4 << 10 // bytes; the record of a longer row is not kept as it is handed out
+	usualRow   = 512     // bytes; most packed records are shorter
+	longestHot = 4 << 10 // bytes; what is longer when packed is not kept as it is handed out
 
 	// A kept record learns of uses that this node has written, and of no others. Where a key
 	// ends when it is not used, that matters within usedFor. Else it only tells when the key
@@ -72,7 +70,7 @@ func newCache(keeper *lease.Keeper, bytes int) *cache {
 	if bytes <= 0 {
 		bytes = 256 << 20
 	}
-	c := &cache{keeper: keeper, marks: new(lease.Marks), most: keptForAlone, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]cacheSlot, hotSlots), rows: compact.New(bytes)}
+	c := &cache{keeper: keeper, marks: new(lease.Marks), most: keptForAlone, begun: time.Now(), seed: maphash.MakeSeed(), hot: make([]cacheSlot, hotSlots), packer: NewPacker(), rows: compact.New(bytes)}
 	if keeper != nil {
 		c.marks, c.most = &keeper.Marks, keptFor
 	}
@@ -162,12 +160,12 @@ func (c *cache) lookup(ctx context.Context, db *DB, keyID string) (*gatehouse.Re
 	// A database that does not answer must not hold requests for long: they queue up.
 	ctx, cancel := context.WithTimeout(ctx, longestRead)
 	defer cancel()
-	rec, row, err := db.record(ctx, keyID)
+	rec, err := db.record(ctx, keyID)
 	if err != nil {
 		return nil, err
 	}
 	read := now.Sub(c.begun)
-	c.rows.Put(uint64(Place(keyID)), packRow(row), stamp, int64(read))
+	c.rows.Put(uint64(Place(keyID)), c.packer.Pack(rec), stamp, int64(read))
 	return rec, nil
 }
 
@@ -205,7 +203,7 @@ func (c *cache) find(keyID string, now time.Time) *cacheRecord {
 		return nil
 	}
 	kept := &cacheRecord{stamp: stamp, read: time.Duration(read)}
-	if !unpackRow(packed, &kept.record) || kept.record.Key.ID != keyID || !c.holds(kept, now) {
+	if !c.packer.unpack(packed, &kept.record) || kept.record.Key.ID != keyID || !c.holds(kept, now) {
 		return nil
 	}
 	if len(packed) <= longestHot {
@@ -221,50 +219,4 @@ func (c *cache) holds(kept *cacheRecord, now time.Time) bool {
 		most = usedFor
 	}
 	return now.Sub(c.begun)-kept.read < most && c.marks.Holds(kept.stamp, k.ID, k.Principal, k.Tenant)
-}
-
-// lastUseLen is the length of what stands in front of a packed row: when the key was last
-// used, in microseconds, if this node has written that since it read the row; else zero.
-const lastUseLen = 8
-
-// packRow is a row of lookup as bytes: room for a last use, the joined column with its
-// length, then the materials.
-func packRow(row Row) []byte {
-	text, _ := row[0].(string) // as recordOf has read it
-	materials, _ := row[1].([]byte)
-	out := make([]byte, lastUseLen, lastUseLen+len(text)+len(materials)+binary.MaxVarintLen32)
-	out = binary.AppendUvarint(out, uint64(len(text)))
-	return append(append(out, text...), materials...)
-}
-
-// usedAt writes a last use into a packed row. It reports whether it is later than the one
-// that is there.
-func usedAt(packed []byte, at time.Time) bool {
-	if len(packed) < lastUseLen || int64(binary.LittleEndian.Uint64(packed)) >= micros(at) {
-		return false
-	}
-	binary.LittleEndian.PutUint64(packed, uint64(micros(at)))
-	return true
-}
-
-// unpackRow reads what packRow made, and reports whether it is a record.
-func unpackRow(packed []byte, rec *gatehouse.Record) bool {
-	if len(packed) < lastUseLen {
-		return false
-	}
-	used := int64(binary.LittleEndian.Uint64(packed))
-	packed = packed[lastUseLen:]
-	length, n := binary.Uvarint(packed)
-	if n <= 0 || length > uint64(len(packed)-n) {
-		return false
-	}
-	end := n + int(length)
-	c := columns{fields: string(packed[n:end]), inside: true, more: true}
-	c.record(rec)
-	if used > micros(rec.Key.LastUsed) {
-		rec.Key.LastUsed = time.UnixMicro(used).UTC()
-	}
-	var err error
-	rec.Key.Materials, err = decodeMaterials(slices.Clone(packed[end:]))
-	return c.err == nil && err == nil
 }

@@ -13,23 +13,15 @@ import (
 	"github.com/seed14544106/gatehouse/store/internal/lease"
 )
 
-// cacheRow is a row of lookup whose packed form has a length.
-func cacheRow(t *testing.T, id string, length int) Row {
+// row is a packed record of a length.
+func (c *cache) row(t *testing.T, id string, length int) []byte {
 	t.Helper()
-	materials, err := encodeMaterials(nil)
-	if err != nil {
-		t.Fatal(err)
+	rec := gatehouse.Record{Key: gatehouse.Key{ID: id, Tenant: "t", Principal: "owner", State: gatehouse.StateActive}}
+	pack := func(n int) []byte {
+		rec.Key.StateText = strings.Repeat("x", n)
+		return c.packer.Pack(&rec)
 	}
-	row := func(stateText string) Row {
-		fields := []string{
-			id, "t", "owner", "", "", "", "", "", "", replayStrict, "active", stateText, "0", "0", "0", "0", "0", "0", "1", "", "", "0", "", "0",
-			kindAccount, "", "", "", "", "0", "active", "", "0", "1", "",
-			"active", "",
-		}
-		return Row{strings.Join(fields, separator), materials}
-	}
-	rest := length - len(packRow(row(strings.Repeat("x", 200)))) + 200 // of a row whose length takes two bytes, as all here
-	return row(strings.Repeat("x", rest))
+	return pack(length - len(pack(200)) + 200) // its lengths take two bytes, as all here
 }
 
 // TestCacheLongRows finds records by their rows. Long ones are read from the row each time.
@@ -45,7 +37,7 @@ func TestCacheLongRows(t *testing.T) {
 		{"longer", longestHot + 1, false},
 	} {
 		c := newCache(nil, 1<<20)
-		packed := packRow(cacheRow(t, "id", row.length))
+		packed := c.row(t, "id", row.length)
 		if len(packed) != row.length {
 			t.Fatalf("%s: the row has %d bytes and not %d", row.name, len(packed), row.length)
 		}
@@ -66,7 +58,7 @@ func TestCacheTouch(t *testing.T) {
 	t.Parallel()
 	c := newCache(nil, 1<<20)
 	const stamp, read = 0, int64(time.Second)
-	c.rows.Put(uint64(Place("id")), packRow(cacheRow(t, "id", usualRow)), stamp, read)
+	c.rows.Put(uint64(Place("id")), c.row(t, "id", usualRow), stamp, read)
 	now := c.begun.Add(2 * time.Second)
 	if kept := c.find("id", now); kept == nil || !kept.record.Key.LastUsed.IsZero() {
 		t.Fatal("the record is not found, or was used")
@@ -108,7 +100,7 @@ func TestCacheForgets(t *testing.T) {
 // kept puts a row under an id, as a look-up does whose SELECT took until now.
 func (c *cache) kept(t *testing.T, id string, stamp uint64, read time.Duration) {
 	t.Helper()
-	c.rows.Put(uint64(Place(id)), packRow(cacheRow(t, id, usualRow)), stamp, int64(read))
+	c.rows.Put(uint64(Place(id)), c.row(t, id, usualRow), stamp, int64(read))
 }
 
 // A process that alone writes to its database makes what it kept hold no more by its own

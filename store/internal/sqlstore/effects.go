@@ -29,6 +29,11 @@ const (
 
 	countCodes = "SELECT count(*) FROM recovery_codes WHERE account = $1"
 
+	// Who may act is said by [gatehouse.PrincipalState.MayAct]. The part about members lets the
+	// partial index be used.
+	otherAdministrator = "SELECT 1 FROM accounts WHERE tenant = $1 AND role = 'superadmin' AND role <> 'member' AND kind = 'account' " +
+		"AND state IN ('active', 'pending') AND password_hash <> '' AND id <> $2 LIMIT 1"
+
 	spendTicket = "DELETE FROM tickets WHERE tenant = $1 AND purpose = $2 AND id = $3 AND subject = $4"
 )
 
@@ -36,6 +41,11 @@ const (
 func effects(ctx context.Context, tx Querier, a *account.Account, also account.Effects) error {
 	if err := spend(ctx, tx, also.Take); err != nil {
 		return err
+	}
+	if also.KeepAdministrator {
+		if err := keepAdministrator(ctx, tx, a); err != nil {
+			return err
+		}
 	}
 	if also.DisableKeys {
 		if _, err := exec(ctx, tx, disableKeys, a.Tenant, a.ID, micros(a.Updated)); err != nil {
@@ -59,6 +69,17 @@ func effects(ctx context.Context, tx Querier, a *account.Account, also account.E
 		return nil
 	}
 	return replaceCodes(ctx, tx, a, also.Recovery)
+}
+
+// keepAdministrator fails where the account is the last administrator's. account.ErrLastAdministrator.
+// Of two changes that would each leave the other's account, both in one chain of events, one runs
+// behind the other, again if need be, and sees it.
+func keepAdministrator(ctx context.Context, tx Querier, a *account.Account) error {
+	there, err := has(ctx, tx, otherAdministrator, a.Tenant, a.ID)
+	if err == nil && !there {
+		return account.ErrLastAdministrator
+	}
+	return err
 }
 
 func endOthers(ctx context.Context, tx Querier, a *account.Account, keep []byte) error {

@@ -16,7 +16,7 @@ import (
 
 // answers are the errors that are told as they are: they say something about the
 // records and nothing about the database.
-var answers = []error{gatehouse.ErrNotFound, gatehouse.ErrExists, gatehouse.ErrConflict, gatehouse.ErrRepeated, gatehouse.ErrForbidden, account.ErrSpent}
+var answers = []error{account.ErrLastAdministrator, gatehouse.ErrNotFound, gatehouse.ErrExists, gatehouse.ErrConflict, gatehouse.ErrRepeated, gatehouse.ErrForbidden, account.ErrSpent}
 
 // fail translates an error of the engine, or of a change, into one of the contract.
 // The driver's words are kept only where the database failed: those of a broken

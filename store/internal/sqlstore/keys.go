@@ -60,20 +60,19 @@ func (db *DB) Lookup(ctx context.Context, keyID string) (*gatehouse.Record, erro
 	if db.cache != nil {
 		return db.cache.lookup(ctx, db, keyID)
 	}
-	rec, _, err := db.record(ctx, keyID)
-	return rec, err
+	return db.record(ctx, keyID)
 }
 
-// record reads the record of a key id from the engine, and the row that it is.
-func (db *DB) record(ctx context.Context, keyID string) (rec *gatehouse.Record, row Row, err error) {
+// record reads the record of a key id from the engine.
+func (db *DB) record(ctx context.Context, keyID string) (rec *gatehouse.Record, err error) {
 	err = db.one(ctx, lookup, []any{Place(keyID), keyID}, func(r Row) error {
-		row, rec = append(row, r...), &gatehouse.Record{}
+		rec = &gatehouse.Record{}
 		return recordOf(r, rec)
 	})
 	if err != nil {
-		return nil, nil, db.fail("look up key", err)
+		return nil, db.fail("look up key", err)
 	}
-	return rec, row, nil
+	return rec, nil
 }
 
 // recordOf reads a row of lookup.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/seed14544106/gatehouse"
 )
@@ -28,6 +29,10 @@ const (
 	someKeys = 3000  // and by another order, in which no tag can be walked
 	manyKeys = 10000 // counting ends here
 	fewWords = 16    // so many words that begin alike are walked one after another
+
+	lastRune = "\U0010FFFF" // what begins with some text comes before that text and this
+
+	leastID = 4 // characters of a key id that are looked for as its beginning
 
 	mostWords = 128 // a name of 255 characters has no more
 )
@@ -96,7 +101,7 @@ func (c *condition) tagged() bool { return c.tags != nil || c.high != "" }
 func (c *condition) impossible() bool { return c.tags != nil && len(c.tags) == 0 }
 
 // named are the conditions of the text, in each of the ways in which a key can match it:
-// by the words of its name, or by its id.
+// by the words of its name, or by the beginning of its id.
 func (f *finder) named(ctx context.Context) [][]condition {
 	if f.search.Text == "" {
 		return [][]condition{nil}
@@ -104,7 +109,12 @@ func (f *finder) named(ctx context.Context) [][]condition {
 	if !storable(f.search.Text) {
 		return nil
 	}
-	ways := [][]condition{{f.tag(tagOf(tagID, strings.ToLower(strings.TrimSpace(f.search.Text))))}}
+	id, err := f.id(ctx, strings.ToLower(strings.TrimSpace(f.search.Text)))
+	if err != nil {
+		f.err = err
+		return nil
+	}
+	ways := [][]condition{{id}}
 	var all []condition
 	words := wordsOf(f.search.Text)
 	slices.Sort(words)
@@ -156,7 +166,21 @@ func (f *finder) word(ctx context.Context, begin string) (condition, error) {
 	if first == tagInitial+begin {
 		return f.tag(first), nil
 	}
-	c := condition{bits: tagBits(first), low: tagWord + begin, high: tagWord + begin + "\U0010FFFF", test: hasTag(tagBetween + tagWord + begin)}
+	return f.begins(ctx, tagWord+begin, tagBits(first))
+}
+
+// id is the condition that the key id begins so. A few characters are the whole of it: many
+// ids begin with them by chance, and would hide the names.
+func (f *finder) id(ctx context.Context, begin string) (condition, error) {
+	if tag := tagOf(tagID, begin); utf8.RuneCountInString(begin) < leastID || tag != tagID+begin {
+		return f.tag(tag), nil
+	}
+	return f.begins(ctx, tagID+begin, 0)
+}
+
+// begins is the condition that a tag begins so.
+func (f *finder) begins(ctx context.Context, tag string, bits int64) (condition, error) {
+	c := condition{bits: bits, low: tag, high: tag + lastRune, test: hasTag(tagBetween + tag)}
 	tags, err := f.tagsBetween(ctx, c.low, c.high)
 	if err != nil || len(tags) > fewWords {
 		c.plain = func(s *selection) string {

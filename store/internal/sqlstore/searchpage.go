@@ -83,6 +83,9 @@ func (f *finder) conditions() []condition {
 	if q.Scheme != "" {
 		all = append(all, f.tag(tagOf(tagScheme, q.Scheme)))
 	}
+	if q.Limited {
+		all = append(all, f.withLimits())
+	}
 	if q.Principal != "" {
 		all = append(all, f.principal())
 	}
@@ -90,6 +93,16 @@ func (f *finder) conditions() []condition {
 		all = append(all, f.states())
 	}
 	return all
+}
+
+func (f *finder) withLimits() condition {
+	return condition{
+		ordered: f.byCreation(),
+		plain: func(s *selection) string {
+			return "k.tenant = " + s.parameter(f.search.Tenant) + " AND k.limits <> '' AND k.deleted = 0"
+		},
+		test: func(*selection) string { return "k.limits <> ''" },
+	}
 }
 
 func (f *finder) principal() condition {
