@@ -13,7 +13,8 @@ import (
 	"github.com/seed14544106/gatehouse/api"
 )
 
-// Explain says which of the rules is for a request, and why others are not that come near.
+// Explain says which of the rules is for a request, and why others are not that come near; the
+// last of these are for what people take for the same path, and a service may not.
 // authority is the host that the client names, target raw. Errors are those of
 // [Rules.Compile].
 func (rs Rules) Explain(method, authority, target string) (api.Explained, error) {
@@ -39,6 +40,7 @@ func (rs Rules) Explain(method, authority, target string) (api.Explained, error)
 			out.Others = append(out.Others, api.OtherRule{Pattern: other, Why: why})
 		}
 	}
+	out.Others = append(out.Others, rs.near(q, &out)...)
 	return out, nil
 }
 

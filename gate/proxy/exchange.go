@@ -39,6 +39,7 @@ type exchange struct {
 	verdict *gate.Verdict // nil: not handed on
 	to      *url.URL
 	own     []string    // fields that are the gate's to set
+	said    http.Header // fields of the answer that the gate and the proxy have set; nil: not handed on
 	trailer http.Header // of the request as it is handed on
 
 	status      int // zero: none yet
@@ -106,6 +107,10 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 func (x *exchange) WriteHeader(status int) {
 	x.armWrite()
+	if status < 200 {
+		notOfService(x.Header())
+		x.Header().Set(headerRequestID, x.id)
+	}
 	if x.status == 0 && status >= 200 {
 		if x.status = status; x.leavesBody() {
 			x.Header().Set("Connection", "close")

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -133,16 +134,27 @@ type nothing struct{}
 func (nothing) Read([]byte) (int, error) { return 0, io.EOF }
 func (nothing) Close() error             { return nil }
 
-// answered takes from an answer what is not the service's to say.
+// answered makes an answer ready to be handed on.
 func answered(a *http.Response) error {
-	a.Header.Del(headerRequestID) // ours is set
-	a.Header.Del("Alt-Svc")       // leads clients past the gate
+	notOfService(a.Header)
+	exchangeOf(a.Request).repeat()
 	return nil
 }
+
+// notOfService takes from an answer what is not the service's to say.
+func notOfService(h http.Header) {
+	h.Del(headerRequestID) // ours is set
+	h.Del("Alt-Svc")       // leads clients past the gate
+}
+
+// repeat sets again the fields of the gate and the proxy: the ReverseProxy takes them for those
+// of an answer 1xx, and clears them after it.
+func (x *exchange) repeat() { maps.Copy(x.Header(), x.said) }
 
 // failed answers a request that no service answered.
 func failed(_ http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r)
+	x.repeat()
 	var late net.Error
 	switch {
 	case x.broken():

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"strings"
@@ -43,6 +44,11 @@ type Timeouts struct {
 
 const defaultMaxHeader = 64 << 10
 
+// MaxFields is how many fields a request may have; one with more is 431. net/http bounds the
+// bytes of a header only, and a field of three bytes takes a hundred in memory. Browsers send
+// about 20 and gateways add as many; Apache httpd and Envoy take 100, HAProxy 101.
+const MaxFields = 128
+
 type proxy struct {
 	gate      *gate.Gate
 	routes    routes
@@ -59,7 +65,8 @@ type proxy struct {
 // The listener must set ReadHeaderTimeout, IdleTimeout and MaxHeaderBytes, and ReadTimeout
 // for a body that a proof covers: the proxy moves the deadlines of a connection while
 // bytes move. What wraps the http.ResponseWriter must have an Unwrap method (see
-// [http.ResponseController]).
+// [http.ResponseController]). A Content-Length beside a Transfer-Encoding is the listener's to
+// refuse: net/http hides it from handlers.
 //
 // Errors name what is wrong with the upstreams, or say that an option cannot be used.
 func New(g *gate.Gate, o Options) (http.Handler, error) {
@@ -111,6 +118,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // unfit is why no request of this kind is handed on, whoever sends it. Nil: one may be.
 func unfit(x *exchange, r *http.Request) *gate.Denial {
 	switch {
+	case fields(r.Header) > MaxFields:
+		x.Header().Set("Connection", "close")
+		return &gate.Denial{Status: http.StatusRequestHeaderFieldsTooLarge, Code: "too_many_fields", Title: "The header has too many fields"}
 	case r.Method == http.MethodConnect, r.Method == http.MethodTrace:
 		// The one opens a way past the gate, the other shows the client what the service is told.
 		return &gate.Denial{Status: http.StatusNotImplemented, Code: "method_not_implemented", Title: "The method is not carried"}
@@ -126,6 +136,13 @@ func unfit(x *exchange, r *http.Request) *gate.Denial {
 		return &gate.Denial{Status: http.StatusBadRequest, Code: "bad_target", Title: "The target is no path of one slash at its beginning"}
 	}
 	return nil
+}
+
+func fields(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
 }
 
 // plainHost reports whether a host can be read in one way only: the gate's rules, the choice of
@@ -150,7 +167,7 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 		x.refuse(d)
 		return
 	}
-	x.verdict, x.to = &verdict, to
+	x.verdict, x.to, x.said = &verdict, to, maps.Clone(x.Header())
 	x.prepare(r)
 	body, streams := r.Body.(*upload)
 	if p.forward.ServeHTTP(w, r); streams {

@@ -70,10 +70,20 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Fields that no trailer may be: a receiver that merges trailers into the header would frame,
+// route, authenticate or read the request in another way (RFC 9110 section 6.5.1). net/http
+// refuses Content-Length, Transfer-Encoding and Trailer.
+var noTrailers = map[string]bool{
+	"Host": true, "Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Upgrade": true,
+	"Expect": true, "Max-Forwards": true, "Range": true, "Cache-Control": true, "Pragma": true, "Cookie": true, "Origin": true,
+	"Content-Encoding": true, "Content-Type": true, "Content-Range": true,
+	"If-Match": true, "If-None-Match": true, "If-Modified-Since": true, "If-Unmodified-Since": true, "If-Range": true,
+}
+
 // passTrailer copies the trailers that a service may see.
 func (x *exchange) passTrailer(from http.Header) {
 	for name, values := range from {
-		if !foreign(name) && !slices.Contains(x.own, name) {
+		if !foreign(name) && !noTrailers[name] && !slices.Contains(x.own, name) {
 			x.trailer[name] = values
 		}
 	}

@@ -212,6 +212,39 @@ func TestPostman(t *testing.T) {
 	})
 }
 
+// No work is done while whoever asked may still feel it, nor at a time that can be foreseen.
+func TestPostmanWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, asked := newPostman(slog.New(slog.DiscardHandler)), time.Now()
+		began := make(chan time.Duration, mailQueue)
+		note := func(context.Context) error { began <- time.Since(asked); return nil }
+		seen := map[time.Duration]bool{}
+		for range mailQueue {
+			if err := p.take(note); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range mailQueue {
+			after := <-began
+			if seen[after] = true; after < mailSoonest || after > mailLatest {
+				t.Errorf("work begins %v after it was asked for", after)
+			}
+		}
+		if len(seen) < 2 {
+			t.Errorf("work always begins %v after it was asked for", seen)
+		}
+		if err := p.take(note); err != nil {
+			t.Fatal(err)
+		}
+		asked = time.Now()
+		p.close()
+		if after := <-began; after != 0 {
+			t.Errorf("the end waits for %v", after)
+		}
+	})
+}
+
 func TestReadPatch(t *testing.T) {
 	t.Parallel()
 	if p, err := readPatch(values{}); err != nil || p.Scopes != nil || p.State != nil || p.StateText != nil {

@@ -5,12 +5,16 @@ package barong
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/url"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,27 +23,37 @@ import (
 )
 
 const (
-	mailQueue   = 64
+	mailQueue   = 256
 	mailWorkers = 2
 	mailTimeout = 30 * time.Second
 	mailDrain   = 10 * time.Second // how long the end waits for what is queued
+	mailSoonest = 50 * time.Millisecond
+	mailLatest  = 150 * time.Millisecond
 )
 
 // postman does what a mail needs after the answer was given, so that the answer tells
-// nothing of it. The queue is bounded; it lives in memory, and whoever asked can ask
-// again.
+// nothing of it: it begins between mailSoonest and mailLatest later, if no other mail is in
+// its way, so that what is asked next does not meet it either. The queue is bounded; it lives
+// in memory, and whoever asked can ask again.
 type postman struct {
 	ctx    context.Context // ends when draining has taken too long
 	cancel context.CancelFunc
 	log    *slog.Logger
-	jobs   chan func(context.Context) error
+	jobs   chan mailJob
 	mu     sync.RWMutex // guards closed, and jobs against being closed under a sender
 	closed bool
+	ending chan struct{} // closed with jobs: nothing waits for its time any more
 	wg     sync.WaitGroup
 }
 
+// mailJob is work, and when it may begin.
+type mailJob struct {
+	due time.Time
+	do  func(context.Context) error
+}
+
 func newPostman(log *slog.Logger) *postman {
-	p := &postman{log: log, jobs: make(chan func(context.Context) error, mailQueue)}
+	p := &postman{log: log, jobs: make(chan mailJob, mailQueue), ending: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for range mailWorkers {
 		p.wg.Go(p.work)
@@ -56,7 +70,7 @@ func (p *postman) take(job func(context.Context) error) error {
 		return gatehouse.Unavailable("queue mail", errors.New("closed"))
 	}
 	select {
-	case p.jobs <- job:
+	case p.jobs <- mailJob{time.Now().Add(mailSoonest + rand.N(mailLatest-mailSoonest)), job}:
 		return nil
 	default:
 		return gatehouse.Unavailable("queue mail", errors.New("full"))
@@ -65,8 +79,12 @@ func (p *postman) take(job func(context.Context) error) error {
 
 func (p *postman) work() {
 	for job := range p.jobs {
+		select {
+		case <-time.After(time.Until(job.due)):
+		case <-p.ending:
+		}
 		ctx, cancel := context.WithTimeout(p.ctx, mailTimeout)
-		if err := job(ctx); err != nil {
+		if err := job.do(ctx); err != nil {
 			p.log.ErrorContext(ctx, "mail not sent", "error", err)
 		}
 		cancel()
@@ -79,6 +97,7 @@ func (p *postman) close() {
 	if !p.closed {
 		p.closed = true
 		close(p.jobs)
+		close(p.ending)
 	}
 	p.mu.Unlock()
 	giveUp := time.AfterFunc(mailDrain, p.cancel)
@@ -87,7 +106,8 @@ func (p *postman) close() {
 	p.cancel()
 }
 
-// mailLimits bound the mail that strangers can have sent to one account.
+// mailLimits bound the mail that strangers can have sent to one account, and what they can
+// have done for one address.
 var mailLimits = []gatehouse.Limit{
 	{Name: "short", Count: 3, Period: 15 * time.Minute, Burst: 3},
 	{Name: "day", Count: 10, Period: 24 * time.Hour, Burst: 10},
@@ -126,20 +146,22 @@ func (d *Door) resetMail(actor gatehouse.Actor, address string) func(context.Con
 
 // issue makes a token and records its ticket, for the account behind an address. The
 // token is empty where there is nothing to mail: no such account, not in the state for
-// it, or mailed too often.
+// it, or asked for too often. The work is the same for all of them, and how often it is
+// done: a server that is busier for some addresses tells who is here.
 func (d *Door) issue(ctx context.Context, purpose, address string, record func(id string, expires time.Time) error) (account.Account, gatehouse.Secret, error) {
 	var none gatehouse.Secret
 	a, err := d.c.Accounts.Account(ctx, account.ByEmail, address)
 	if errors.Is(err, gatehouse.ErrNotFound) {
-		return a, none, nil
+		// Few budgets for all of these: strangers must not fill the limiter of the keys.
+		sum := sha256.Sum256([]byte(strings.ToLower(address)))
+		a, err = account.Account{Tenant: d.c.Tenant, ID: "none:" + hex.EncodeToString(sum[:])[:3], Email: address}, nil
 	}
 	if err != nil {
 		return a, none, err
 	}
-	// One budget for each purpose, and only mail that is sent is charged to it: who asks
-	// for the one kind must not use up the other.
-	budget := "barong:mail:" + purpose + ":" + a.Tenant + ":" + a.ID
-	ok, _, err := d.c.Limiter.Take(ctx, budget, mailLimits)
+	// One budget for each purpose: who asks for the one kind must not use up the other. An
+	// account does not begin with what was spent before there was one.
+	ok, _, err := d.c.Limiter.Take(ctx, "barong:mail:"+purpose+":"+a.Tenant+":"+a.ID, mailLimits)
 	if err != nil || !ok {
 		return a, none, err
 	}
@@ -149,7 +171,7 @@ func (d *Door) issue(ctx context.Context, purpose, address string, record func(i
 	}
 	err = record(id, d.c.Now().Add(d.c.MailLife))
 	if errors.Is(err, gatehouse.ErrNotFound) {
-		return a, none, d.c.Limiter.Refund(ctx, budget, mailLimits)
+		return a, none, nil
 	}
 	return a, token, err
 }

@@ -70,7 +70,10 @@ func (d *Dir) Close() error { return d.lock.Close() }
 
 // Database is the path of the SQLite database. Usage has one of its own beside it,
 // gatehouse-usage.db.
-func (d *Dir) Database() string { return filepath.Join(d.path, "gatehouse.db") }
+func (d *Dir) Database() string { return DatabaseIn(d.path) }
+
+// DatabaseIn is the path of the SQLite database in a directory that another process may use.
+func DatabaseIn(path string) string { return filepath.Join(path, "gatehouse.db") }
 
 // Keyring reads the keyring of the directory. It makes a new one only for a store that
 // has no sealed data: a store whose keyring is lost must not start with another.

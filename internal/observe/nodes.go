@@ -65,3 +65,17 @@ func (m *Metrics) Fallback() func(error) {
 	c := m.counter("gatehouse_limit_fallback_total", "Requests whose limits this process judged by its own share, because what counts for all was away.")
 	return func(error) { c.Inc() }
 }
+
+// WatchKEK adds the metric of what holds the KEKs: reachable reports whether it answered the
+// last time that it was asked.
+func (m *Metrics) WatchKEK(reachable func() bool) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gatehouse_kek_reachable",
+		Help: "1 while Vault opened data keys the last time it was asked, at most 40 seconds ago; always 1 where no KEK is there.",
+	}, func() float64 {
+		if reachable() {
+			return 1
+		}
+		return 0
+	}))
+}

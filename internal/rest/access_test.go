@@ -36,9 +36,13 @@ func TestScopesAreHeldByName(t *testing.T) {
 			continue
 		}
 		line := strings.NewReplacer("{kid}", "x", "{ref}", "x", "{name}", "x", "{id}", "x").Replace(r.Method + " " + r.Path)
-		if got := h.call(rows[r.Scope], line, ""); got.status != 403 || got.code(t) != "insufficient_scope" {
+		if got := h.call(rows[r.Scope], line, ""); got.status != 403 || got.code(t) != "insufficient_scope" || !strings.Contains(got.body, "it takes the scope "+string(r.Scope)) {
 			t.Errorf("%s without %s: %d %s", line, r.Scope, got.status, got.body)
 		}
+	}
+	_, plain := h.keyOf("", "plain@example.com", "superadmin", "orders")
+	if got := h.call(plain.Token, "GET /v1/keys", ""); got.status != 403 || !strings.Contains(got.body, `"title":"insufficient scope: it takes keys:read"`) {
+		t.Errorf("keys without keys:read and the wildcard: %d %s", got.status, got.body)
 	}
 }
 

@@ -6,6 +6,7 @@ package rest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/seed14544106/gatehouse"
@@ -102,10 +103,12 @@ func (h *Handler) accountAgain(ctx context.Context, c *caller, id string) (any, 
 // accountFilter is what a list of accounts is asked.
 type accountFilter struct {
 	Page
-	Kind  string `query:"kind" enum:"account,service" doc:"people's accounts, or service accounts"`
-	Owner string `query:"owner" maxLength:"255" doc:"e-mail address or uid: the service accounts of this account"`
-	State string `query:"state" enum:"active,pending,locked,banned,deleted,disabled"`
-	Role  string `query:"role" maxLength:"255"`
+	Kind    string `query:"kind" enum:"account,service" doc:"people's accounts, or service accounts"`
+	Owner   string `query:"owner" maxLength:"255" doc:"e-mail address or uid: the service accounts of this account"`
+	State   string `query:"state" enum:"active,pending,locked,banned,deleted,disabled"`
+	Role    string `query:"role" maxLength:"255"`
+	Limited bool   `query:"limited" doc:"true: with limits of its own"`
+	Text    string `query:"text" maxLength:"255" doc:"beginning of the e-mail address or the uid"`
 }
 
 type accountsAnswer struct{ Body api.Accounts }
@@ -117,7 +120,7 @@ func (h *Handler) listAccounts(ctx context.Context, c *caller, in *accountFilter
 	if err != nil {
 		return nil, err
 	}
-	q := account.Query{State: gatehouse.PrincipalState(in.State), Role: in.Role, Offset: int(max(at.At, 0)), Limit: in.Limit}
+	q := account.Query{State: gatehouse.PrincipalState(in.State), Role: in.Role, Limited: in.Limited, Text: in.Text, Offset: int(max(at.At, 0)), Limit: in.Limit}
 	switch in.Kind {
 	case kindAccount:
 		q.Kind = gatehouse.PrincipalAccount
@@ -170,28 +173,31 @@ func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
 	if err := convert(&limits, p.Limits, checkedLimits); err != nil {
 		return nil, err
 	}
-	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
-		if p.Role != nil && *p.Role != a.Role {
-			if err := account.CheckRole(*p.Role); err != nil {
-				return err
-			}
-			for _, role := range []string{*p.Role, a.Role} { // to take one away is as much
-				if err := c.mayGiveRole(role); err != nil {
-					return err
-				}
-			}
-		}
+	return c.changeAccount(ctx, in.Ref, func(d *account.Directory, a *account.Account) error {
 		if p.Role != nil || p.Level != nil {
-			if _, err := c.directory.SetRole(ctx, c.actor, a.ID, p.Role, p.Level); err != nil {
+			if _, err := d.Judging(c.mayMake(p.Role)).SetRole(ctx, c.actor, a.ID, p.Role, p.Level); err != nil {
 				return err
 			}
 		}
 		if limits == nil {
 			return nil
 		}
-		_, err := c.directory.SetLimits(ctx, c.actor, a.ID, *limits)
+		_, err := d.SetLimits(ctx, c.actor, a.ID, *limits)
 		return err
 	})
+}
+
+// mayMake judges whether the caller may change an account and give it the role; nil: the one it has.
+func (c *caller) mayMake(role *string) func(context.Context, *account.Account) error {
+	return func(ctx context.Context, a *account.Account) error {
+		if err := c.mayTouch(ctx, a); err != nil || role == nil || *role == a.Role {
+			return err
+		}
+		if err := account.CheckRole(*role); err != nil {
+			return err
+		}
+		return errors.Join(c.mayGiveRole(*role), c.mayGiveRole(a.Role)) // to take one away is as much
+	}
 }
 
 // setPassword gives an account another password, and changes nothing else. Whoever may do this
@@ -203,8 +209,8 @@ func (h *Handler) setPassword(ctx context.Context, c *caller, ref string, p *api
 	if p.Role != nil || p.Level != nil || p.Limits != nil {
 		return nil, &gatehouse.InvalidError{Field: "password", Problem: "is changed alone"}
 	}
-	return c.changeAccount(ctx, ref, func(a *account.Account) error {
-		return c.directory.SetPassword(ctx, c.actor, a.ID, gatehouse.NewSecret(*p.Password))
+	return c.changeAccount(ctx, ref, func(d *account.Directory, a *account.Account) error {
+		return d.SetPassword(ctx, c.actor, a.ID, gatehouse.NewSecret(*p.Password))
 	})
 }
 
@@ -221,25 +227,26 @@ func (h *Handler) setState(ctx context.Context, c *caller, in *struct {
 	AccountPath
 	Body api.NewState
 }) (*accountAnswer, error) {
-	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
-		return c.directory.SetState(ctx, c.actor, a.ID, gatehouse.PrincipalState(in.Body.State))
+	return c.changeAccount(ctx, in.Ref, func(d *account.Directory, a *account.Account) error {
+		return d.SetState(ctx, c.actor, a.ID, gatehouse.PrincipalState(in.Body.State))
 	})
 }
 
 func (h *Handler) resetOTP(ctx context.Context, c *caller, in *AccountPath) (*accountAnswer, error) {
-	return c.changeAccount(ctx, in.Ref, func(a *account.Account) error {
-		return c.directory.ResetOTP(ctx, c.actor, a.ID)
+	return c.changeAccount(ctx, in.Ref, func(d *account.Directory, a *account.Account) error {
+		return d.ResetOTP(ctx, c.actor, a.ID)
 	})
 }
 
-// changeAccount changes an account and answers with what it is then.
-func (c *caller) changeAccount(ctx context.Context, ref string, change func(*account.Account) error) (*accountAnswer, error) {
+// changeAccount changes an account, through a directory that judges whether the caller may, and
+// answers with what it is then.
+func (c *caller) changeAccount(ctx context.Context, ref string, change func(*account.Directory, *account.Account) error) (*accountAnswer, error) {
 	a, err := c.find(ctx, ref)
 	if err == nil {
-		err = c.mayTouch(ctx, &a)
+		err = c.mayTouch(ctx, &a) // also where there is nothing to change
 	}
 	if err == nil {
-		err = change(&a)
+		err = change(c.directory.Judging(c.mayTouch), &a)
 	}
 	if err == nil {
 		a, err = c.directory.Account(ctx, account.ByID, a.ID)

@@ -113,11 +113,13 @@ func TestAccountFilters(t *testing.T) {
 			t.Fatalf("%s: %d %s", line, r.status, r.body)
 		}
 	}
-	if r := h.send("POST /v1/service-accounts", `{"name":"robot2"}`); r.status != 201 {
+	if r := h.send("POST /v1/service-accounts", `{"name":"robot2","limits":[{"name":"day","count":9,"refill":"day"}]}`); r.status != 201 {
 		t.Fatalf("%d %s", r.status, r.body)
 	}
 	for query, want := range map[string]int{
 		"accounts": 5, "accounts?kind=account": 3, "accounts?kind=service": 2, "accounts?state=banned": 1, "accounts?role=admin": 1,
+		"accounts?text=Boss%40ex": 1, "accounts?text=bo": 1, "accounts?text=oss": 0, "accounts?text=si": 2, "accounts?text=gone&state=active": 0, "accounts?text=": 5,
+		"accounts?limited=true": 1, "accounts?limited=true&kind=account": 0, "accounts?limited=false": 5,
 		"accounts?owner=" + owner: 1, "accounts?kind=service&state=banned": 0, "service-accounts": 2, "service-accounts?owner=" + owner: 1,
 	} {
 		var page api.Accounts
@@ -140,6 +142,9 @@ func TestNoRoleGrows(t *testing.T) {
 	h := open(t)
 	member, _ := h.keyOf("", "bob@example.com", "member")
 	boss, bosses := h.keyOf("", "boss@example.com", "superadmin", manageAll()...)
+	if r := h.send("PATCH /v1/accounts/boss@example.com", `{"password":"`+password+`"}`); r.status != 200 {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
 	admin, key := h.keyOf("", "admin@example.com", "admin", manageAll()...)
 	for _, row := range []struct {
 		line, body   string

@@ -22,7 +22,7 @@ func (h *Handler) auditOperations() []operation {
 	return []operation{
 		does(route{
 			Method: http.MethodGet, Path: "/v1/audit", ID: "listEvents", Tag: "audit", Summary: "Read the audit log", Status: http.StatusOK,
-			Text:   "The newest event comes first, or the oldest. Filters narrow together.",
+			Text:   "The newest event comes first, or the oldest. Filters narrow together. What accounts are called, in `names`, is told to callers that hold accounts:read too.",
 			limits: small, Scope: gatehouse.ScopeAuditRead, Everyone: true,
 		}, h.listEvents),
 		does(route{
@@ -87,8 +87,16 @@ func (h *Handler) listEvents(ctx context.Context, c *caller, in *eventFilter) (*
 		}
 		out.Body.Events = append(out.Body.Events, eventBody(&events[i]))
 	}
-	out.Body.Names, err = c.names(ctx, events[:len(out.Body.Events)])
+	if c.readsAccounts() {
+		out.Body.Names, err = c.names(ctx, events[:len(out.Body.Events)])
+	}
 	return out, err
+}
+
+// readsAccounts reports whether the caller, who reads the records of everybody, may read those
+// of accounts.
+func (c *caller) readsAccounts() bool {
+	return c.decision == nil || c.decision.Key.Scopes.Holds(gatehouse.ScopeAccountsRead)
 }
 
 // mostNames is how many accounts a page of events names: each is read by itself.

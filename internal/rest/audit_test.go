@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,7 +97,8 @@ func TestAuditNamesAccounts(t *testing.T) {
 	t.Parallel()
 	h := open(t)
 	a := h.person()
-	_, token := h.keyOf("", "bob@example.com", "superadmin", "audit:read")
+	_, token := h.keyOf("", "bob@example.com", "superadmin", "audit:read", "accounts:read")
+	_, ids := h.keyOf("", "eve@example.com", "superadmin", "audit:read", "*")
 	robot, err := h.client.CreateServiceAccount(t.Context(), api.NewServiceAccount{Name: "nightshift", Owner: a.UID})
 	if err != nil {
 		t.Fatal(err)
@@ -113,6 +115,9 @@ func TestAuditNamesAccounts(t *testing.T) {
 	principal := page.Events[0].Changes[slices.IndexFunc(page.Events[0].Changes, func(c api.Change) bool { return c.Field == "principal" })].After
 	if diff := cmp.Diff(map[string]string{principal: "nightshift"}, page.Names); diff != "" {
 		t.Errorf("of a key's event (-want +got):\n%s", diff)
+	}
+	if r := h.call(ids.Token, "GET /v1/audit", ""); r.status != 200 || !strings.Contains(r.body, principal) || strings.Contains(r.body, "names") || strings.Contains(r.body, "@") {
+		t.Errorf("without accounts:read: %d %s", r.status, r.body)
 	}
 	made := h.events("verb=account.create&subject=" + a.UID)
 	if got := made.Names[made.Events[0].Subject]; got != a.Email {

@@ -144,7 +144,7 @@ func (h *Handler) byCredential(rt *route, next http.HandlerFunc) http.HandlerFun
 func (h *Handler) keyCaller(r *http.Request, d *gatehouse.Decision) *caller {
 	return &caller{
 		actor: gatehouse.Actor{
-			Kind: gatehouse.ActorKey, ID: d.Key.ID, Tenant: d.Key.Tenant, Via: d.Key, Material: d.Material, Everyone: manages(d.Principal.Role),
+			Kind: gatehouse.ActorKey, ID: d.Key.ID, Tenant: d.Key.Tenant, Via: d.Key, Material: d.Material, Everyone: manages(d.Principal.Role), Role: d.Principal.Role,
 			Address: h.c.Proxies.Peer(r), UserAgent: r.UserAgent(),
 		},
 		directory: h.c.Directory.In(d.Key.Tenant), role: d.Principal.Role, decision: d,
@@ -154,7 +154,8 @@ func (h *Handler) keyCaller(r *http.Request, d *gatehouse.Decision) *caller {
 func (h *Handler) sessionCaller(r *http.Request, a *account.Account) *caller {
 	return &caller{
 		actor: gatehouse.Actor{
-			Kind: gatehouse.ActorAccount, ID: a.ID, Tenant: a.Tenant, Everyone: manages(a.Role), Address: h.c.Proxies.Peer(r), UserAgent: r.UserAgent(),
+			Kind: gatehouse.ActorAccount, ID: a.ID, Tenant: a.Tenant, Everyone: manages(a.Role), Role: a.Role,
+			Address: h.c.Proxies.Peer(r), UserAgent: r.UserAgent(),
 		},
 		directory: h.c.Directory.In(a.Tenant), role: a.Role, account: a,
 	}

@@ -61,6 +61,9 @@ func (h *Handler) denials(w http.ResponseWriter, r *http.Request, d *gate.Denial
 	rt := h.routes[r.Pattern]
 	if d.Status == http.StatusForbidden && rt != nil && d.Decision != nil && d.Decision.Key != nil {
 		h.recordDenied(r.Context(), rt, h.keyCaller(r, d.Decision), d.Code)
+		if d.Code == gatehouse.ReasonInsufficientScope.Code() {
+			d.Title += ": it takes " + string(rt.Scope)
+		}
 	}
 	gate.Problems(w, r, d)
 }

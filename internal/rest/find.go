@@ -24,7 +24,8 @@ type keyFilter struct {
 	ExpiresBefore time.Time `query:"expires_before" doc:"RFC 3339; the first to expire comes first"`
 	UnusedSince   time.Time `query:"unused_since" doc:"RFC 3339; what was unused longest comes first"`
 	Metadata      []string  `query:"metadata,explode" maxItems:"32" doc:"name=value; all of these"`
-	Text          string    `query:"text" maxLength:"255" doc:"beginnings of words of the name, or the key id"`
+	Limited       bool      `query:"limited" doc:"true: with limits of its own"`
+	Text          string    `query:"text" maxLength:"255" doc:"beginnings of words of the name, or the beginning of the key id, at least 4 characters"`
 }
 
 // The orders of a list of keys, in cursors.
@@ -55,7 +56,7 @@ func (h *Handler) listKeys(ctx context.Context, c *caller, in *keyFilter) (*keys
 // search is the filter as the ground takes it.
 func (c *caller) search(ctx context.Context, in *keyFilter) (s gatehouse.KeySearch, order byte, err error) {
 	s = gatehouse.KeySearch{
-		Scheme: in.Scheme, Scope: gatehouse.Scope(in.Scope), ExpiresBefore: in.ExpiresBefore.UTC(), UnusedSince: in.UnusedSince.UTC(), Text: in.Text, Limit: in.Limit,
+		Scheme: in.Scheme, Scope: gatehouse.Scope(in.Scope), ExpiresBefore: in.ExpiresBefore.UTC(), UnusedSince: in.UnusedSince.UTC(), Limited: in.Limited, Text: in.Text, Limit: in.Limit,
 	}
 	order = orderCreated
 	switch {

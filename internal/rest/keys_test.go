@@ -85,7 +85,7 @@ func TestFilters(t *testing.T) {
 	at := func(d time.Duration) *time.Time { end := time.Now().Add(d).UTC(); return &end }
 	for _, n := range []api.NewKey{
 		{Name: "alpha one", Schemes: []string{"bearer"}, Scopes: []string{"read"}, Metadata: map[string]string{"team": "a", "plan": "gold"}, Expires: at(time.Hour)},
-		{Name: "beta", Schemes: []string{"barong"}, Scopes: []string{"write"}, Metadata: map[string]string{"team": "a"}},
+		{Name: "beta", Schemes: []string{"barong"}, Scopes: []string{"write"}, Metadata: map[string]string{"team": "a"}, Limits: []api.Limit{{Name: "day", Count: 9, Refill: "day"}}},
 		{Name: "gamma", Schemes: []string{"bearer", "barong"}, Metadata: map[string]string{"team": "b"}, Expires: at(48 * time.Hour)},
 	} {
 		n.Owner = owner
@@ -104,6 +104,7 @@ func TestFilters(t *testing.T) {
 		{client.KeyQuery{Metadata: map[string]string{"team": "a"}}, "beta, alpha one"},
 		{client.KeyQuery{Metadata: map[string]string{"team": "a", "plan": "gold"}}, "alpha one"},
 		{client.KeyQuery{Text: "ALP on"}, "alpha one"},
+		{client.KeyQuery{Limited: true}, "beta"},
 		{client.KeyQuery{ExpiresBefore: time.Now().Add(24 * time.Hour)}, "alpha one"},
 		{client.KeyQuery{ExpiresBefore: time.Now().Add(72 * time.Hour)}, "alpha one, gamma"},
 		{client.KeyQuery{UnusedSince: time.Now().Add(time.Hour)}, "alpha one, beta, gamma"},

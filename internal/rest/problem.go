@@ -4,12 +4,14 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -44,6 +46,44 @@ var problems = []struct {
 // fieldNames are the names that inputs have here where the ground calls them otherwise.
 var fieldNames = map[string]string{"grace": "grace_s", "signed": "signed_only", "unused": "unused_s"}
 
+// codeWords are what the account room tells by a code, as Barong does, by field and code.
+var codeWords = map[string]string{
+	"email.invalid":      "is no e-mail address, such as name@example.com",
+	"username.too_short": userNames,
+	"username.too_long":  userNames,
+	"username.invalid":   userNames,
+	"name.too_short":     userNames,
+	"name.too_long":      userNames,
+	"name.invalid":       userNames,
+	"state.invalid":      "is none of active, pending, locked, banned, disabled, deleted",
+	"owner.invalid":      "is a service account: only an account owns one",
+}
+
+const userNames = "is not 4 to 12 letters or digits, of ASCII"
+
+// passwordWords are what a password lacks, by the code.
+var passwordWords = map[account.PasswordProblem]string{
+	account.PasswordTooLong:      "is longer than 72 bytes",
+	account.PasswordRequirements: "does not match account.password_pattern, which by default takes 8 to 80 characters with a small letter, a capital and a digit",
+	account.PasswordWeak:         "is too easy to guess: make it longer, or less like a word",
+}
+
+// invalid is the answer to input that is not usable.
+func invalid(field, problem string) api.Problem {
+	p := api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: cmp.Or(fieldNames[field], field)}
+	p.Detail = cmp.Or(codeWords[field+"."+problem], problem)
+	return p
+}
+
+// ofPassword says what a password lacks.
+func ofPassword(e *account.PasswordError) string {
+	var lacks []string
+	for _, p := range e.Problems {
+		lacks = append(lacks, passwordWords[p])
+	}
+	return cmp.Or(strings.Join(lacks, "; "), e.Error())
+}
+
 // refusal is an error that is its own answer. It never holds input.
 type refusal api.Problem
 
@@ -57,14 +97,10 @@ func problem(err error) api.Problem {
 		return api.Problem(*e)
 	}
 	if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok {
-		field := e.Field
-		if name, other := fieldNames[field]; other {
-			field = name
-		}
-		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: field, Detail: e.Problem}
+		return invalid(e.Field, e.Problem)
 	}
 	if e, ok := errors.AsType[*account.PasswordError](err); ok {
-		return api.Problem{Status: http.StatusUnprocessableEntity, Code: "invalid", Title: "The input is not usable", Field: "password", Detail: e.Error()}
+		return invalid("password", ofPassword(e))
 	}
 	if e, ok := errors.AsType[*account.TakenError](err); ok {
 		return api.Problem{Status: http.StatusConflict, Code: "exists", Title: "There is one already", Field: e.Field}

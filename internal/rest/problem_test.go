@@ -239,3 +239,18 @@ func TestMillisRoundsUp(t *testing.T) {
 		}
 	}
 }
+
+// noSigning has no keys yet.
+type noSigning struct{}
+
+func (noSigning) List(context.Context) ([]api.SigningKey, error) { return nil, nil }
+func (noSigning) Rotate(context.Context, gatehouse.Actor) error  { return gatehouse.ErrConflict }
+
+func TestNoSigningKeyToRotate(t *testing.T) {
+	t.Parallel()
+	h := &Handler{c: Config{Signing: noSigning{}}}
+	_, err := h.rotateSigningKeys(t.Context(), &caller{}, nil)
+	if p := problem(err); p.Code != "conflict" || !strings.HasPrefix(p.Detail, "no key can have a next one now: ") {
+		t.Errorf("nothing to rotate: %+v", p)
+	}
+}

@@ -255,3 +255,38 @@ func TestUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// What is missing is told by its name, and how to name it; what is too much with its limit.
+func TestWhatIsWrongIsTold(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	h.person()
+	const names = "is not 4 to 12 letters or digits, of ASCII"
+	for _, row := range []struct{ line, body, field, detail string }{
+		{"POST /v1/keys", `{}`, "owner", "is missing: e-mail address or uid"},
+		{"POST /v1/keys", `{"schemes":["bearer"]}`, "owner", "is missing: e-mail address or uid"},
+		{"POST /v1/keys", `{"owner":"` + owner + `"}`, "schemes", "is missing"},
+		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"limits":[{"count":1}]}`, "limits[0].name", "is missing"},
+		{"POST /v1/keys", `{"owner":"` + owner + `","schemes":["bearer"],"replay":"` + marker + `"}`, "replay", "is none of strict, window"},
+		{"GET /v1/keys?state=" + marker, "", "state[0]", "is none of active, disabled, revoked"},
+		{"GET /v1/hygiene?limit=1001", "", "limit", "is more than 1000"},
+		{"GET /v1/keys/x/rotation?quiet=31622401", "", "quiet", "is more than 31622400"},
+		{"GET /v1/hygiene?days=0", "", "days", "is less than 1"},
+		{"GET /v1/keys/" + strings.Repeat("x", 129), "", "kid", "is longer than 128 characters"},
+		{"GET /v1/usage?grain=" + marker, "", "grain", "is none of minute, hour, day"},
+		{"POST /v1/accounts", `{"email":"` + marker + `"}`, "email", "is no e-mail address, such as name@example.com"},
+		{"POST /v1/accounts", `{"email":"b@example.com","username":"x"}`, "username", names},
+		{"POST /v1/accounts", `{"email":"b@example.com","state":"` + marker + `"}`, "state", "is none of active, pending, locked, banned, disabled, deleted"},
+		{"POST /v1/accounts", `{"email":"b@example.com","password":"short"}`, "password", "does not match account.password_pattern, which by default takes 8 to 80 characters with a small letter, a capital and a digit"},
+		{"POST /v1/service-accounts", `{"name":"bot"}`, "name", names},
+		{"POST /v1/service-accounts", `{"name":"build-bot-of-ours"}`, "name", names},
+		{"POST /v1/service-accounts", `{"name":"build-bot"}`, "name", names},
+	} {
+		if p := h.refused(row.line, row.body, 422, "invalid"); p.Field != row.field || p.Detail != row.detail {
+			t.Errorf("%s %s: %s: %s", row.line, row.body, p.Field, p.Detail)
+		}
+	}
+	if p := h.refused("POST /v1/keys", "", 400, "malformed"); p.Field != "body" || p.Detail != "is missing" {
+		t.Errorf("no body: %+v", p)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -47,21 +48,24 @@ func (h *Handler) answerFor(ctx context.Context, rt *route, c *caller, err error
 
 // reshape turns huma's own complaints about a request into problems of ours. Of what huma
 // says only what is known to hold no input is kept.
-func (h *Handler) reshape(_ huma.Context, _ string, v any) (any, error) {
+func (h *Handler) reshape(ctx huma.Context, _ string, v any) (any, error) {
 	switch e := v.(type) {
 	case *answerError:
 		return e.Problem, nil
 	case *huma.ErrorModel:
-		return h.complaint(e), nil
+		return h.complaint(ctx.Operation(), e), nil
 	}
 	return v, nil
 }
 
-func (h *Handler) complaint(e *huma.ErrorModel) api.Problem {
+func (h *Handler) complaint(op *huma.Operation, e *huma.ErrorModel) api.Problem {
 	p := api.Problem{Status: e.Status}
 	switch e.Status {
 	case http.StatusBadRequest:
 		p.Code, p.Title, p.Field = "malformed", "The body is not the JSON that is expected here", "body"
+		if e.Detail == "request body is required" {
+			p.Detail = "is missing"
+		}
 	case http.StatusUnsupportedMediaType:
 		p.Code, p.Title = "unsupported_media_type", "The body is to be application/json"
 	case http.StatusUnprocessableEntity:
@@ -69,14 +73,48 @@ func (h *Handler) complaint(e *huma.ErrorModel) api.Problem {
 		if len(e.Errors) > 0 {
 			first := e.Errors[0]
 			p.Field, p.Detail = h.fieldOf(first.Location), words(first.Message)
-			if strings.HasPrefix(first.Message, "un") { // unexpected or unknown: its name is input
+			switch name := missing(first.Message); {
+			case strings.HasPrefix(first.Message, "un"): // unexpected or unknown: its name is input
 				p.Field, _, _ = strings.Cut(first.Location, ".")
+			case first.Location == "body" && name != "":
+				p.Field = name
+				if is := h.meaning(op, name); is != "" {
+					p.Detail += ": " + is
+				}
+			case name != "":
+				p.Field += "." + name
 			}
 		}
 	default:
 		p.Status, p.Code, p.Title = e.Status, "internal", "Something is wrong here"
 	}
 	return p
+}
+
+// missing is the member that a complaint says is missing, by a name of ours; empty: it says
+// something else.
+func missing(message string) string {
+	name, about := strings.CutPrefix(message, "expected required property ")
+	name, whole := strings.CutSuffix(name, " to be present")
+	if !about || !whole {
+		return ""
+	}
+	return name
+}
+
+// meaning is what the document says of a member of an operation's body; empty: nothing.
+func (h *Handler) meaning(op *huma.Operation, name string) string {
+	if op.RequestBody == nil || op.RequestBody.Content[jsonType] == nil {
+		return ""
+	}
+	s := op.RequestBody.Content[jsonType].Schema
+	if s.Ref != "" {
+		s = h.api.OpenAPI().Components.Schemas.SchemaFromRef(s.Ref)
+	}
+	if p := s.Properties[name]; p != nil {
+		return p.Description
+	}
+	return ""
 }
 
 // fieldOf is the place in the input, as far as it has names of ours: the names of others
@@ -99,7 +137,8 @@ func (h *Handler) fieldOf(location string) string {
 	return strings.Join(known, ".")
 }
 
-// complaints are huma's words, by their beginnings, and ours.
+// complaints are huma's words, by their beginnings, and ours. What follows a beginning that
+// takes the place of LIMIT is of the document, and no input.
 var complaints = []struct{ begin, words string }{
 	{"unexpected property", "has a member that is not known"},
 	{"unknown query parameter", "has a parameter that is not known"},
@@ -112,23 +151,30 @@ var complaints = []struct{ begin, words string }{
 	{"invalid boolean", "is neither true nor false"},
 	{"expected integer", "is no whole number"},
 	{"invalid integer", "is no whole number"},
-	{"expected number >=", "is too small"},
-	{"expected number <=", "is too large"},
+	{"expected number >= ", "is less than LIMIT"},
+	{"expected number <= ", "is more than LIMIT"},
 	{"expected number", "is no number"},
 	{"expected object", "is no object"},
-	{"expected array length", "has too few or too many elements"},
+	{"expected array length >= ", "has fewer than LIMIT elements"},
+	{"expected array length <= ", "has more than LIMIT elements"},
 	{"expected array", "is no list"},
-	{"expected length", "is too short or too long"},
-	{"expected value to be one of", "is none of the values that are known"},
+	{"expected length >= ", "is shorter than LIMIT characters"},
+	{"expected length <= ", "is longer than LIMIT characters"},
+	{"expected value to be one of ", "is none of LIMIT"},
 	{"invalid date/time", "is no time as of RFC 3339"},
 }
 
 // words says a complaint without its input.
 func words(message string) string {
 	for _, c := range complaints {
-		if strings.HasPrefix(message, c.begin) {
-			return c.words
+		limit, ok := strings.CutPrefix(message, c.begin)
+		if !ok {
+			continue
 		}
+		if n, err := strconv.ParseFloat(limit, 64); err == nil {
+			limit = strconv.FormatFloat(n, 'f', -1, 64) // which huma may write as 1e+06
+		}
+		return strings.Replace(c.words, "LIMIT", strings.Trim(limit, `"`), 1)
 	}
 	return "is not usable"
 }

@@ -5,7 +5,9 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -17,7 +19,7 @@ type Signing interface {
 	List(ctx context.Context) ([]api.SigningKey, error)
 
 	// Rotate makes the next key of every algorithm. gatehouse.ErrConflict: there is one
-	// already; gatehouse.ErrRepeated.
+	// already, or the configuration brings the key; gatehouse.ErrRepeated.
 	Rotate(ctx context.Context, actor gatehouse.Actor) error
 }
 
@@ -51,10 +53,33 @@ func (h *Handler) listSigningKeys(ctx context.Context, _ *caller, _ *struct{}) (
 }
 
 func (h *Handler) rotateSigningKeys(ctx context.Context, c *caller, _ *struct{}) (*signingOut, error) {
-	if err := h.c.Signing.Rotate(ctx, c.actor); err != nil {
+	err := h.c.Signing.Rotate(ctx, c.actor)
+	if errors.Is(err, gatehouse.ErrConflict) {
+		err = h.notYet(ctx)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return h.listSigningKeys(ctx, c, nil)
+}
+
+// notYet says why the signing keys are not rotated, and when they can be.
+func (h *Handler) notYet(ctx context.Context) error {
+	keys, err := h.c.Signing.List(ctx)
+	if err != nil {
+		return err
+	}
+	var free time.Time
+	for _, k := range keys {
+		if k.State == "next" && k.Signs != nil && k.Signs.After(free) {
+			free = *k.Signs
+		}
+	}
+	if free.IsZero() {
+		return &ConflictError{Problem: "no key can have a next one now: the first are being made, or barong.jwt_private_key brings the key"}
+	}
+	at := free.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second).Format(time.RFC3339)
+	return &ConflictError{Problem: "the next keys are published already, and sign from " + at + " on: then the ones after them can be made"}
 }
 
 // signingAgain lists the keys after a change that was made before.

@@ -6,7 +6,9 @@ package rest_test
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -64,7 +66,12 @@ func TestSigningKeys(t *testing.T) {
 	if again := h.sendWith("POST /v1/signing-keys/rotate", "", "Idempotency-Key: a"); again.body != first.body {
 		t.Errorf("rotated again under one Idempotency-Key: %s", again.body)
 	}
-	h.refused("POST /v1/signing-keys/rotate", "", 409, "conflict")
+	next := list(first).Keys[0]
+	const told = "the next keys are published already, and sign from TIME on: then the ones after them can be made"
+	want := strings.ReplaceAll(told, "TIME", next.Signs.Add(time.Second-1).UTC().Truncate(time.Second).Format(time.RFC3339))
+	if p := h.refused("POST /v1/signing-keys/rotate", "", 409, "conflict"); p.Detail != want {
+		t.Errorf("rotated twice: %q, want %q", p.Detail, want)
+	}
 	_, admin := h.keyOf("", "admin@example.com", "admin", manageAll()...)
 	if r := h.call(admin.Token, "POST /v1/signing-keys/rotate", ""); r.status != 403 {
 		t.Errorf("an administrator rotates: %d %s", r.status, r.body)

@@ -177,6 +177,7 @@ func benchRun(kind string) error {
 		if err := f.open(); err != nil {
 			return err
 		}
+		f.prepare()
 		defer func() { _ = f.server.(*web).Close() }()
 		go func() { _ = f.serve() }()
 		h.Addrs = append(h.Addrs, f.listener.Addr().String())

@@ -30,11 +30,12 @@ import (
 // gates is what gateways ask, each kind on a listener of its own: whoever reaches the public
 // one could ask in the name of a gateway.
 type gates struct {
-	asked *gate.Gate       // by gateways; nil: there is no gate
-	proxy http.Handler     // that is a gateway itself; nil: there is none
-	token gatehouse.Secret // that gateways show over HTTP; empty: none is demanded
-	rules *rulesFile       // nil: the rules are those of the tenant
-	seen  seenFunc
+	asked    *gate.Gate       // by gateways; nil: there is no gate
+	proxy    http.Handler     // that is a gateway itself; nil: there is none
+	token    gatehouse.Secret // that gateways show over HTTP; empty: none is demanded
+	rules    *rulesFile       // nil: the rules are those of the tenant
+	vouchers vouchers
+	seen     seenFunc
 }
 
 // openGates makes what the gates need. Without a listener for one there is nothing to make.
@@ -111,16 +112,9 @@ func (p *parts) gateOptions(c *config.Config, log *slog.Logger) (gate.Options, e
 		p.closers = append(p.closers, rules.Close)
 		p.gates.rules, book = rules, rules
 	}
-	audience := c.Gate.Audience
-	if len(audience) == 0 {
-		audience = []string{issuer(c)}
-	}
-	minter := assertion.NewMinter(assertion.MinterConfig{
-		Keys: p.keys, Profile: assertion.Default, Issuer: issuer(c), Audience: audience, Lifetime: c.Gate.JWTLifetime,
-	})
 	maxBody := int64(c.Gate.MaxBody) << 10
 	return gate.Options{
-		Book: book, Tenant: c.Gate.Tenant, Tokens: vouchers{minter}, TokenField: c.Gate.TokenField, Proxies: p.proxies,
+		Book: book, Tenant: c.Gate.Tenant, Tokens: &p.gates.vouchers, TokenField: c.Gate.TokenField, Proxies: p.proxies,
 		MaxBody: maxBody, MaxBuffered: max(64<<20, 4*maxBody), Strip: []string{c.Shield.Header}, Cookies: append(console.Cookies(), c.Barong.SessionName), Log: log,
 	}, nil
 }
@@ -180,16 +174,29 @@ func gatewayToken(path string) (gatehouse.Secret, error) {
 	return token, nil
 }
 
-// issuer is what signed statements of this server are signed as.
+// issuer is what signed statements of this server are signed as, but for a port that the system
+// chooses.
 func issuer(c *config.Config) string {
 	return cmp.Or(strings.TrimSuffix(c.PublicURL, "/"), "http://"+c.Listen)
+}
+
+// issueAs makes what signs statements with an issuer. Call it before the first request.
+func (p *parts) issueAs(c *config.Config, issuer string, log *slog.Logger) error {
+	audience := c.Gate.Audience
+	if len(audience) == 0 {
+		audience = []string{issuer}
+	}
+	p.gates.vouchers.minter = assertion.NewMinter(assertion.MinterConfig{
+		Keys: p.keys, Profile: assertion.Default, Issuer: issuer, Audience: audience, Lifetime: c.Gate.JWTLifetime,
+	})
+	return p.openOAuth(c, issuer, log)
 }
 
 // vouchers makes the JWT for services behind gates.
 type vouchers struct{ minter *assertion.Minter }
 
 // Mint implements [gate.Minter].
-func (v vouchers) Mint(ctx context.Context, d *gatehouse.Decision) (string, error) {
+func (v *vouchers) Mint(ctx context.Context, d *gatehouse.Decision) (string, error) {
 	return v.minter.Mint(ctx, assertion.Subject{Principal: *d.Principal, Key: d.Key, Scheme: d.Scheme, Body: d.Body, Digest: d.Digest})
 }
 

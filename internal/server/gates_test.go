@@ -104,7 +104,7 @@ func once(t *testing.T, addr, text string) (*http.Response, string) {
 func (g *gated) holds(t *testing.T, field string) {
 	t.Helper()
 	v := client.NewJWTVerifier(client.JWTOptions{
-		Issuer: "http://127.0.0.1:0", Audience: "https://api.example.com", KeysURL: "http://" + g.public + "/.well-known/jwks.json",
+		Issuer: "http://" + g.public, Audience: "https://api.example.com", KeysURL: "http://" + g.public + "/.well-known/jwks.json",
 	})
 	token, _ := strings.CutPrefix(field, "Bearer ")
 	j, err := v.Verify(t.Context(), token)

@@ -21,15 +21,18 @@ type lastCall struct {
 	log     *slog.Logger // is told of those beyond
 	open    atomic.Int64
 	leaving atomic.Bool
+	headers atomic.Int64 // bytes that headers have of roomForHeaders
 
 	stirring atomic.Int64 // connections that were idle and on which a request has begun to come
 	once     sync.Once
 	left     chan struct{} // closed when the listener is
 }
 
-// mostConns is how many connections a face takes at a time. One that does nothing costs about
-// 30 KiB, so that a full face has 300 MiB, and all faces fit into the 65,536 files of
-// deploy/systemd. Without a bound whoever opens connections has the memory of the process.
+// mostConns is how many connections a face takes at a time, so that all faces fit into the 65,536
+// files of deploy/systemd. An idle one has about 25 KiB. One whose header, or body that a proof
+// covers, stays away has at most 60, and one that keeps the end of a form of 64 KiB from the
+// API 95: a full face has 250 MiB, and 600 or 950 at most. Without a bound whoever opens
+// connections has the memory of the process.
 const mostConns = 10_000
 
 func newLastCall(ln *net.TCPListener) *lastCall {
@@ -45,7 +48,7 @@ func (l *lastCall) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.open.Add(1) <= l.most {
-			return &counted{TCPConn: conn.(*net.TCPConn), from: l}, nil
+			return &counted{TCPConn: conn.(*net.TCPConn), from: l, header: header{room: &l.headers}}, nil
 		}
 		l.open.Add(-1)
 		l.log.Warn("a face has no room for more connections", "address", l.Addr().String(), "connections", l.most)
@@ -56,9 +59,10 @@ func (l *lastCall) Accept() (net.Conn, error) {
 // counted is a connection of a lastCall.
 type counted struct {
 	*net.TCPConn
-	from  *lastCall
-	once  sync.Once
-	sleep atomic.Int32 // awake, asleep or stirs
+	from   *lastCall
+	once   sync.Once
+	sleep  atomic.Int32 // awake, asleep or stirs
+	header header       // of the request that comes, or came last
 }
 
 // How a connection is between requests. http.Server takes one for idle until the whole header
@@ -69,11 +73,17 @@ const (
 	stirs // it was asleep, and something came
 )
 
-// Read is that of net.Conn.
+// Read is that of net.Conn. A header that is refused is answered here.
 func (c *counted) Read(p []byte) (int, error) {
+	if len(p) <= buffer {
+		p = p[:min(len(p), atATime)]
+	}
 	n, err := c.TCPConn.Read(p)
 	if n > 0 && c.sleep.CompareAndSwap(asleep, stirs) {
 		c.from.stirring.Add(1)
+	}
+	if refusal := c.header.take(p[:n]); refusal != "" {
+		return 0, c.refuse(refusal)
 	}
 	return n, err
 }
@@ -83,6 +93,7 @@ func (c *counted) rests(idle bool) {
 	next := awake
 	if idle {
 		next = asleep
+		c.header.forget()
 	}
 	if c.sleep.Swap(next) == stirs {
 		c.from.stirring.Add(-1)
@@ -91,7 +102,10 @@ func (c *counted) rests(idle bool) {
 
 // Close is that of net.Conn.
 func (c *counted) Close() error {
-	c.once.Do(func() { c.from.open.Add(-1) })
+	c.once.Do(func() {
+		c.from.open.Add(-1)
+		c.header.forget()
+	})
 	return c.TCPConn.Close()
 }
 

@@ -6,6 +6,7 @@ package server
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -34,6 +35,35 @@ func TestMailsLinkToTheBoundPort(t *testing.T) {
 				t.Errorf("no link to %s in\n%s", want, text)
 			}
 		})
+	}
+}
+
+// What is signed names the address that clients reach, as the metadata do: a port that the
+// system chose too.
+func TestIssuerIsTheBoundPort(t *testing.T) {
+	t.Parallel()
+	for listens, settings := range map[string]config.Config{
+		"127.0.0.1": settings(t, map[string]string{"listen": "127.0.0.1:0"}), "localhost": settings(t, map[string]string{"listen": ":0"}),
+		"": settings(t, map[string]string{"public_url": "https://keys.example.com/"}),
+	} {
+		p := wire(t, settings)
+		faces, err := p.listen(&settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(faces[0].listener.Addr().String())
+		want := "http://" + listens + ":" + port
+		if listens == "" {
+			want = "https://keys.example.com"
+		}
+		w := httptest.NewRecorder()
+		p.public().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
+		if !strings.Contains(w.Body.String(), `"issuer":"`+want+`"`) {
+			t.Errorf("%s: %s", want, w.Body)
+		}
+		for _, f := range faces {
+			_ = f.listener.Close()
+		}
 	}
 }
 

@@ -30,14 +30,14 @@ type server interface {
 	Drain(context.Context) error
 }
 
-// open listens.
+// open listens. Who comes waits for serve.
 func (f *face) open() (err error) {
-	if f.listener, err = listen(f.addr); err != nil {
-		return err
-	}
-	f.server = f.serves(f.listener)
-	return nil
+	f.listener, err = listen(f.addr)
+	return err
 }
+
+// prepare makes the server, once the faces are open: what it serves may tell their addresses.
+func (f *face) prepare() { f.server = f.serves(f.listener) }
 
 // serve runs until the listener is closed.
 func (f *face) serve() error {

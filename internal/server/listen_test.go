@@ -61,6 +61,7 @@ func openFace(t *testing.T, h http.Handler, draining *atomic.Bool) *face {
 	if err := f.open(); err != nil {
 		t.Fatal(err)
 	}
+	f.prepare()
 	return f
 }
 

@@ -9,10 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"slices"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -54,14 +51,18 @@ func (p *parts) nodeStatus() observe.NodeStatus {
 
 // cluster tells how this process and its neighbours stand.
 func (p *parts) cluster(ctx context.Context) api.Cluster {
-	store, keyring, nonces := p.askAll(ctx)
+	s := p.askAll(ctx)
+	return p.tell(&s)
+}
+
+// tell is what cluster tells of a look at everything.
+func (p *parts) tell(asked *standing) api.Cluster {
 	out := api.Cluster{
-		Store: part("sqlite", store), Feed: api.Part{Kind: "none", OK: true},
-		Nonces: api.Part{Kind: p.shared.kind, OK: true}, Limits: api.Part{Kind: p.shared.kind, OK: true},
-		Keyring: part("file", keyring), Nodes: []api.Node{},
+		Store: part("sqlite", asked.store), Feed: api.Part{Kind: "none", OK: true},
+		Nonces: part(p.shared.kind, asked.nonces), Limits: part(p.shared.kind, asked.nonces),
+		Keyring: asked.ring(p.sealer.InVault()), Nodes: []api.Node{},
 	}
-	if err := nonces; err != nil {
-		out.Nonces, out.Limits = part(p.shared.kind, err), part(p.shared.kind, err)
+	if asked.nonces != nil {
 		out.Nonces.Problem += "; requests that are signed with a nonce are refused"
 		if p.shared.kind == "redis" {
 			out.Limits.Problem += "; each process admits its share of every limit"
@@ -84,24 +85,6 @@ func (p *parts) cluster(ctx context.Context) api.Cluster {
 	}
 	return out
 }
-
-// askAll asks everything that decisions rest on, side by side: what is slow must not make
-// another look ill.
-func (p *parts) askAll(ctx context.Context) (store, keyring, nonces error) {
-	ctx, cancel := context.WithTimeout(ctx, longestAsk)
-	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() { store = p.ping(ctx) })
-	wg.Go(func() { keyring = p.openSomething(ctx) })
-	if p.shared.ping != nil {
-		wg.Go(func() { nonces = p.shared.ping(ctx) })
-	}
-	wg.Wait()
-	return store, keyring, nonces
-}
-
-// longestAsk is how long a look at everything takes at most.
-const longestAsk = 2 * time.Second
 
 // silence is for how many milliseconds a node was not heard of, where that is longer than
 // its lease.
@@ -128,49 +111,6 @@ func feed(lease time.Duration, leased bool, age time.Duration) api.Part {
 		out.Problem = fmt.Sprintf("not read for %v; every request reads the database", age.Round(time.Millisecond))
 	}
 	return out
-}
-
-// openSomething opens what it has just sealed: so the keyring, or what holds it, is there.
-func (p *parts) openSomething(ctx context.Context) error {
-	b := gatehouse.Binding{Purpose: "key-secret", Tenant: p.tenant, ID: "readiness", Version: 1}
-	sealed, err := p.sealer.Seal(ctx, b, []byte("ready"))
-	if err == nil {
-		_, err = p.sealer.Open(ctx, b, sealed)
-	}
-	return err
-}
-
-// readyz says whether requests can be decided here and now, and how what decisions rest on
-// stands. It is ready without nonces and without the feed: what rests on them is refused, or
-// slower, and elsewhere it would be no better.
-func (p *process) readyz(w http.ResponseWriter, r *http.Request) {
-	if !p.ready.Load() {
-		say(w, http.StatusServiceUnavailable, "draining")
-		return
-	}
-	c := p.cluster(r.Context())
-	lines := []string{"ready"}
-	type named struct {
-		name string
-		api.Part
-	}
-	all := []named{{"store", c.Store}, {"keyring", c.Keyring}, {"feed", c.Feed}, {"nonces", c.Nonces}, {"limits", c.Limits}}
-	if c.Rules != nil {
-		all = append(all, named{"rules", *c.Rules})
-	}
-	for _, part := range all {
-		state := "ok"
-		if !part.OK {
-			state = "unavailable"
-			p.log.WarnContext(r.Context(), "not well", "part", part.name, "problem", part.Problem)
-		}
-		lines = append(lines, part.name+": "+state)
-	}
-	status := http.StatusOK
-	if !c.Store.OK || !c.Keyring.OK {
-		status, lines[0] = http.StatusServiceUnavailable, "not ready"
-	}
-	say(w, status, strings.Join(lines, "\n"))
 }
 
 // tendShared looks after what keeps nonces and limits.

@@ -20,8 +20,7 @@ import (
 
 // openOAuth makes the endpoints for OAuth-aware clients. Their issuer has no path (RFC 8414
 // section 3 would put the metadata elsewhere): with one in public_url there are none.
-func (p *parts) openOAuth(c *config.Config, log *slog.Logger) (err error) {
-	issuer := issuer(c)
+func (p *parts) openOAuth(c *config.Config, issuer string, log *slog.Logger) (err error) {
 	if _, host, _ := strings.Cut(issuer, "://"); strings.Contains(host, "/") {
 		log.Warn("no OAuth endpoints: public_url has a path")
 		return nil

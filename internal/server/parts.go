@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed14544106/gatehouse"
@@ -43,7 +44,7 @@ type parts struct {
 	authority  *gatehouse.Authority // every scheme
 	gateOnly   *gatehouse.Authority // Barong's scheme alone
 	guesses    *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
-	codes      gatehouse.Limiter    // of second factors and mail, which only existing accounts touch
+	codes      gatehouse.Limiter    // of second factors and mail: existing accounts touch it, and a bounded number of made-up addresses
 	directory  *account.Directory
 	keys       *assertion.Keys
 	door       *barong.Door
@@ -62,6 +63,7 @@ type parts struct {
 	nodes      nodes
 	shared     shared
 	sealer     *seal.Sealer
+	vault      atomic.Pointer[error] // what became of asking Vault the last time; nil: it was not asked
 	closers    []func()
 }
 
@@ -129,6 +131,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 		return nil, err
 	}
 	p.sealer = sealer
+	p.metrics.WatchKEK(func() bool { return p.vaultDown() == nil })
 	p.keeper = seal.NewKeeper(seal.KeeperConfig{Sealer: sealer, Rows: p.store, Audit: p.store, Batch: c.RewrapBatch, Log: log})
 	p.closers = append(p.closers, p.keeper.Close)
 	if err := p.keeper.Resume(ctx, p.tenant); err != nil {
@@ -149,7 +152,7 @@ func assemble(ctx context.Context, c *config.Config, version string, log *slog.L
 	if err := p.openConsole(c, version, log); err != nil {
 		return nil, err
 	}
-	if err := p.openOAuth(c, log); err != nil {
+	if err := p.issueAs(c, issuer(c), log); err != nil {
 		return nil, err
 	}
 	if err := p.openGates(ctx, c, log); err != nil {
@@ -208,6 +211,9 @@ func (p *parts) openKeys(ctx context.Context, c *config.Config, sealer *seal.Sea
 		}
 	}
 	if p.keys, err = assertion.OpenKeys(ctx, kc); err != nil {
+		if e, ok := errors.AsType[*gatehouse.InvalidError](err); ok && len(kc.ImportRSA) > 0 {
+			err = fmt.Errorf("barong.jwt_private_key: %s: %s", c.Barong.JWTPrivateKey, e.Problem)
+		}
 		return err
 	}
 	p.closers = append(p.closers, p.keys.Close)

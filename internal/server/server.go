@@ -23,7 +23,6 @@ import (
 	"github.com/seed14544106/gatehouse/assertion"
 	"github.com/seed14544106/gatehouse/gate"
 	"github.com/seed14544106/gatehouse/internal/config"
-	"github.com/seed14544106/gatehouse/internal/observe"
 )
 
 // Run serves until ctx ends, and then drains: it takes no new connection, finishes
@@ -56,14 +55,10 @@ func Run(ctx context.Context, c config.Config, version string, out, errs io.Writ
 	if err := p.greet(ctx, faces, made, out); err != nil {
 		return errors.Join(err, drainAll(ctx, faces))
 	}
+	go p.warnOfNoRules(ctx)
 	go tendCollector(ctx)
-	go p.sweep(ctx)
-	go every(ctx, flushUses, p.flushUses)
-	go every(ctx, flushAttempts, p.flushAttempts)
-	go every(ctx, observe.UsageInterval, p.flushUsage)
-	go every(ctx, purgeUsage, p.purgeUsage)
-	if p.shared.tend != nil {
-		go every(ctx, time.Second, p.tendShared)
+	for _, c := range p.chores() {
+		go every(ctx, c.interval, c.do)
 	}
 	select {
 	case <-ctx.Done():
@@ -98,30 +93,48 @@ func (p *process) noteStart(ctx context.Context) error {
 // listen opens the public face, the admin socket, the ops face and the gates, in this order.
 func (p *process) listen(c *config.Config) ([]*face, error) {
 	want := append([]face{
-		{addr: c.Listen, serves: p.web(p.public(), forStrangers)},
+		{addr: c.Listen, serves: func(ln net.Listener) server { return p.web(p.public(), forStrangers)(ln) }},
 		{addr: "unix:" + filepath.Join(c.Data, api.SocketName), serves: p.web(p.admin(), forStrangers)},
 		{addr: c.OpsListen, serves: p.web(p.ops(), forStrangers), says: "Metrics and health on http://"},
 	}, p.gateFaces(c)...)
 	var faces []*face
+	abandon := func(err error) ([]*face, error) {
+		for _, f := range faces {
+			_ = f.listener.Close()
+		}
+		return nil, err
+	}
 	for i := range want {
 		if want[i].addr == "" {
 			continue
 		}
 		if err := want[i].open(); err != nil {
-			for _, f := range faces {
-				_ = f.listener.Close()
-			}
-			return nil, err
+			return abandon(err)
 		}
 		if l, ok := want[i].listener.(*lastCall); ok {
 			l.log = seldomly(p.log)
 		}
 		faces = append(faces, &want[i])
 	}
-	if c.Barong.Domain == "" {
-		p.door.LinkTo(p.base(faces))
+	if err := p.settle(c, p.base(faces)); err != nil {
+		return abandon(err)
+	}
+	for _, f := range faces {
+		f.prepare()
 	}
 	return faces, nil
+}
+
+// settle tells the parts where clients reach the public face, which they know from the
+// configuration but for a port that the system chose.
+func (p *process) settle(c *config.Config, base string) error {
+	if c.Barong.Domain == "" {
+		p.door.LinkTo(base)
+	}
+	if _, port, _ := net.SplitHostPort(c.Listen); port != "0" || c.PublicURL != "" {
+		return nil
+	}
+	return p.issueAs(c, base, p.log)
 }
 
 // base is where clients reach the public face, the first one. An address that stands for
@@ -254,13 +267,4 @@ func (p *process) invite(ctx context.Context, b *strings.Builder, base string) e
 	fmt.Fprintf(b, "\nMake the first administrator, once, in a browser:\n  %s/setup?token=%s\nor with curl:\n", base, token.Reveal())
 	fmt.Fprintf(b, "  curl %s/setup -d token=%s -d email=admin@example.com --data-urlencode password='CHOOSE-one-4-yourself'\n\n", base, token.Reveal())
 	return nil
-}
-
-// sweep deletes what has expired, every minute.
-func (p *process) sweep(ctx context.Context) {
-	every(ctx, time.Minute, func(ctx context.Context) {
-		if err := p.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			p.log.Warn("what has expired is not deleted", "error", err)
-		}
-	})
 }

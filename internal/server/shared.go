@@ -27,7 +27,7 @@ type shared struct {
 	limiter gatehouse.Limiter
 	charges gatehouse.Limiter           // the limiter for requests with keys, with leases where they are configured
 	ping    func(context.Context) error // nil: it cannot be away
-	tend    func(context.Context) error // every second: it purges what has ended, or sees that the memory was lost; nil: nothing
+	tend    func(context.Context) error // every second: it purges what has ended, or sees who is there and that no memory was lost; nil: nothing
 }
 
 // ahead is how far ahead of now the signed time of a request may be, in any scheme.
@@ -90,9 +90,13 @@ func (p *parts) openRedis(ctx context.Context, c *config.Config, log *slog.Logge
 	p.closers = append(p.closers, r.Close)
 	replay := r.Replay(redis.ReplayOptions{MaxWindow: datadir.MaxWindow, MaxAhead: ahead(c)})
 	limiter := r.Limiter(redis.LimiterOptions{
-		Local: memory.NewLimiter(0, nil), Nodes: func() int { return max(1, p.nodeStatus().Nodes) }, OnFallback: p.metrics.Fallback(),
+		Local: memory.NewLimiter(0, nil), Nodes: func() int { return p.nodeStatus().Nodes }, OnFallback: p.metrics.Fallback(),
 	})
-	p.shared = shared{kind: "redis", replay: replay, limiter: limiter, charges: leased(limiter, c), ping: r.Ping, tend: replay.Tend}
+	tend := func(ctx context.Context) error {
+		limiter.Tend()
+		return replay.Tend(ctx)
+	}
+	p.shared = shared{kind: "redis", replay: replay, limiter: limiter, charges: leased(limiter, c), ping: r.Ping, tend: tend}
 	return nil
 }
 

@@ -13,15 +13,35 @@ import (
 	"github.com/seed14544106/gatehouse/internal/observe"
 )
 
-// How often what was watched is written.
+// How often is done what nobody waits for.
 const (
 	flushUses     = 30 * time.Second
 	flushAttempts = time.Second // whoever looks for an attempt has just made it
 	purgeUsage    = 10 * time.Second
+	sweepDead     = time.Minute
+	tendShared    = time.Second
+	reachVault    = 30 * time.Second
 )
 
 // flushGrace is how long the last flush may take.
 const flushGrace = 5 * time.Second
+
+// chore is something that is done again and again while the process runs.
+type chore struct {
+	interval time.Duration
+	do       func(context.Context)
+}
+
+func (p *process) chores() []chore {
+	list := []chore{
+		{sweepDead, p.sweep}, {flushUses, p.flushUses}, {flushAttempts, p.flushAttempts}, {observe.UsageInterval, p.flushUsage},
+		{purgeUsage, p.purgeUsage}, {reachVault, p.reachVault},
+	}
+	if p.shared.tend != nil {
+		list = append(list, chore{tendShared, p.tendShared})
+	}
+	return list
+}
 
 // watch makes what watches decisions besides the metrics.
 func (p *parts) watch(c *config.Config) gatehouse.Observer {
@@ -66,6 +86,13 @@ func (p *process) purgeUsage(ctx context.Context) {
 	err := errors.Join(p.store.PurgeUsage(ctx, now, usageRetention), p.store.PurgeReceipts(ctx, now.Add(-keepReceipts)))
 	if err != nil && ctx.Err() == nil {
 		p.log.Warn("usage and receipts not purged", "error", err)
+	}
+}
+
+// sweep deletes what has expired.
+func (p *process) sweep(ctx context.Context) {
+	if err := p.purge(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		p.log.Warn("what has expired is not deleted", "error", err)
 	}
 }
 

@@ -35,8 +35,9 @@ var (
 
 	// What services are sent and answer may take as long as it wants, such as a stream: once
 	// the gate has let a request pass, the proxy moves the deadlines while bytes move. Until
-	// then read bounds the body that a proof covers, which stays in memory meanwhile.
-	forServices = limits{header: 5 * time.Second, read: 30 * time.Second, idle: 150 * time.Second, headerBytes: 64 << 10}
+	// then read bounds the body that a proof covers, which stays in memory meanwhile. Cookies and
+	// tokens of browsers have room in what nginx takes of a client.
+	forServices = limits{header: 5 * time.Second, read: 30 * time.Second, idle: 150 * time.Second, headerBytes: 32 << 10}
 )
 
 // web is a server of HTTP that loses no request when it drains.
@@ -63,6 +64,9 @@ func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, lo
 		MaxHeaderBytes:    l.headerBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return all },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, conn)
+		},
 		ConnState: func(conn net.Conn, state http.ConnState) {
 			if c, ok := conn.(*counted); ok {
 				c.rests(state == http.StateIdle)
@@ -78,10 +82,18 @@ func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, lo
 	return s
 }
 
-// closing ends a connection with the answer that is written while the process drains.
+// connKey is that of the connection in the context of its requests.
+type connKey struct{}
+
+// closing ends a connection with the answer that is written while the process drains, and where
+// a Content-Length may have stood beside a Transfer-Encoding: the header came in one piece with
+// the request before.
 func (s *web) closing(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		last := &lastAnswer{ResponseWriter: w, draining: s.draining, tunnels: &s.tunnels}
+		if c, ok := r.Context().Value(connKey{}).(*counted); ok {
+			last.closes = !c.header.over() && len(r.TransferEncoding) > 0
+		}
 		defer last.end()
 		h.ServeHTTP(last, r)
 		if !last.begun { // an answer of which nothing was written, such as a gate's
@@ -96,6 +108,7 @@ type lastAnswer struct {
 	http.ResponseWriter
 	draining *atomic.Bool
 	tunnels  *atomic.Int64
+	closes   bool // though nothing drains
 	begun    bool
 	hijacked bool
 }
@@ -103,7 +116,7 @@ type lastAnswer struct {
 func (w *lastAnswer) WriteHeader(status int) {
 	if !w.begun && status >= http.StatusOK {
 		w.begun = true
-		if w.draining.Load() {
+		if w.closes || w.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
 	}
