@@ -52,7 +52,12 @@ test: deps ## run the whole suite with the race detector; PKG=./gate/... narrows
 
 .PHONY: test-gateways-full
 test-gateways-full: deps ## run the tests of Caddy and Traefik in new versions, built from source; the first time for 15 minutes
-	GATEWAYS="$$(GO='$(GO)' scripts/gateways)" GATEHOUSE_NODES_FULL=1 $(GO) test -count=1 -timeout 20m -run 'Caddy|Traefik|HAProxy' ./deploy
+	GATEWAYS="$$(GO='$(GO)' scripts/gateways)" GATEHOUSE_NODES_FULL=1 $(GO) test -count=1 -timeout 20m -run 'Caddy|Traefik|HAProxy|NginxRolling' ./deploy
+
+.PHONY: test-nodes-full
+test-nodes-full: deps ## run the tests of several nodes at full size, without the race detector; it takes many minutes
+	GATEHOUSE_NODES_FULL=1 $(GO) test -v -count=1 -timeout 60m -run '^TestNodes' ./cmd/gatehouse
+	GATEHOUSE_NODES_FULL=1 $(GO) test -v -count=1 -timeout 20m -run '^TestNginxRollingRestart$$' ./deploy
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (30s); FUZZ=FuzzParse picks by name

@@ -114,7 +114,7 @@ const usualTarget = "/orders/7?expand=a%20b&x=1"
 
 // longest is how long a client waits for an answer: longer than a gateway waits for Gatehouse, and so
 // short that many that wait in vain do not end the whole run.
-const longest = 25 * time.Second
+const longest = 40 * time.Second
 
 // reply is what the client reads, and what the service was sent meanwhile.
 type reply struct {

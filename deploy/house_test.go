@@ -4,7 +4,6 @@
 package deploy_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -17,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,7 +51,6 @@ func TestMain(m *testing.M) {
 const (
 	publicHost = "api.example.com"         // that clients ask for
 	audience   = "https://api.example.com" // of the JWT
-	issuer     = "http://" + anyPort       // of the JWT: the address that the house is told to listen on
 	anyPort    = "127.0.0.1:0"
 	owner      = "deploy@example.com" // of all keys
 
@@ -229,7 +226,7 @@ func (h *house) putRules() error {
 // jwt checks a JWT with the house's published keys.
 func (h *house) jwt(t *testing.T, token string) client.JWT {
 	t.Helper()
-	v := client.NewJWTVerifier(client.JWTOptions{Issuer: issuer, Audience: audience, KeysURL: "http://" + h.api + "/.well-known/jwks.json"})
+	v := client.NewJWTVerifier(client.JWTOptions{Issuer: "http://" + h.api, Audience: audience, KeysURL: "http://" + h.api + "/.well-known/jwks.json"})
 	j, err := v.Verify(t.Context(), token)
 	if err != nil {
 		t.Errorf("the JWT does not hold: %v", err)
@@ -245,9 +242,8 @@ type node struct {
 	api     string // host:port of the API, likewise
 	ops     string // base URL of metrics and health
 	environ []string
-	cmd     *exec.Cmd
-	log     *output
-	done    chan struct{} // closed when it has ended
+	log     *testenv.Output
+	*testenv.Program
 }
 
 var (
@@ -293,33 +289,16 @@ func (n *node) start() error {
 
 // begin starts a process and waits for it.
 func (n *node) begin() error {
-	n.log, n.done = new(output), make(chan struct{})
-	n.cmd = exec.Command(n.bin, "serve", "--listen", n.api, "--ops-listen", "127.0.0.1:0", "--gate-listen", n.gate)
-	n.cmd.Dir, n.cmd.Stdout, n.cmd.Stderr = n.dir, n.log, n.log
-	n.cmd.Env = append([]string{"GATEHOUSE_GATE_AUDIENCE=" + audience, "GORACE=atexit_sleep_ms=0"}, n.environ...)
-	n.cmd.WaitDelay = patience // if somebody else holds its output
-	n.cmd.SysProcAttr = new(syscall.SysProcAttr)
-	dieWithParent(n.cmd.SysProcAttr)
-	if err := n.run(); err != nil {
+	n.log = new(testenv.Output)
+	cmd := exec.Command(n.bin, "serve", "--listen", n.api, "--ops-listen", "127.0.0.1:0", "--gate-listen", n.gate)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = n.dir, n.log, n.log
+	cmd.Env = append([]string{"GATEHOUSE_GATE_AUDIENCE=" + audience, "GORACE=atexit_sleep_ms=0"}, n.environ...)
+	cmd.WaitDelay = patience // if somebody else holds its output
+	var err error
+	if n.Program, err = testenv.Start(cmd); err != nil {
 		return err
 	}
 	return n.await()
-}
-
-// run starts the process in a thread of its own: where a child dies with its parent, the
-// kernel takes the thread that forked for the parent.
-func (n *node) run() error {
-	started, cmd, done := make(chan error, 1), n.cmd, n.done
-	go func() {
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ends says nothing about the gateways
-			close(done)
-		}
-	}()
-	return <-started
 }
 
 // await waits until gateways can ask.
@@ -335,7 +314,7 @@ func (n *node) await() error {
 			return nil
 		}
 		select {
-		case <-n.done:
+		case <-n.Done:
 			return fmt.Errorf("gatehouse serve ended:\n%s", n.log)
 		case <-deadline:
 			return fmt.Errorf("gatehouse serve does not listen:\n%s", n.log)
@@ -364,40 +343,20 @@ var checksDone = regexp.MustCompile(`(?m)^gatehouse_gate_checks_total\{.*\} [1-9
 
 // kill ends the process as kill -9 does.
 func (n *node) kill() {
-	if n.cmd == nil || n.cmd.Process == nil {
-		return // it never began
+	if n.Program != nil && n.Cmd.Process != nil { // it began
+		n.Kill()
 	}
-	_ = n.cmd.Process.Kill() // it may have ended
-	<-n.done
 }
 
 // end ends the process as an operator does.
 func (n *node) end(t *testing.T) {
 	t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := n.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-n.done:
+	case <-n.Done:
 	case <-time.After(patience):
 		t.Fatalf("the node does not end:\n%s", n.log)
 	}
-}
-
-// output is what a process has printed. It is safe for concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }

@@ -44,7 +44,7 @@ func (g *gateway) freezes(t *testing.T) {
 	service := startService(t)
 	s := newSite(t, h, service, g.start(t, service, []string{g.asks(h.node)}))
 	s.granted(t, s.send(t, ask{way: "bearer"}), "bearer", "unavailable")
-	if err := h.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := h.Cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -59,7 +59,7 @@ func (g *gateway) freezes(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	}
-	if err := h.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := h.Cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	s.passesAgain(t)

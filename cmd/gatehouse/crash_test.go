@@ -60,7 +60,7 @@ func (c *crowd) acknowledged() {
 	defer c.mu.Unlock()
 	if c.left--; c.left == 0 {
 		c.killed = true
-		_ = c.s.cmd.Process.Kill()
+		_ = c.s.Cmd.Process.Kill()
 	}
 }
 
@@ -167,7 +167,7 @@ func TestCrash(t *testing.T) {
 			wg.Go(func() { c.churn(ctx, mine) })
 		}
 		wg.Wait()
-		<-s.done
+		<-s.Done
 		s = s.restart()
 		c.s = s
 		all = append(all, c.keys...)
@@ -183,10 +183,10 @@ func TestCrash(t *testing.T) {
 		c.check(ctx, m)
 	}
 	t.Logf("%d crashes, %d keys acknowledged", crashes, len(all))
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-s.done
+	<-s.Done
 	checkHistory(t, filepath.Join(s.data(), "gatehouse.db"), all)
 }
 

@@ -23,7 +23,7 @@ import (
 // deployment is what the folder deploy tells people to run.
 const deployment = "../../deploy"
 
-var deployFiles = []string{"compose.yaml", "kubernetes.yaml", "Dockerfile", "README.md"}
+var deployFiles = []string{"compose.yaml", "kubernetes.yaml", "Dockerfile", "README.md", "nodes.md", "backup.md"}
 
 func deployText(t *testing.T, name string) string {
 	t.Helper()

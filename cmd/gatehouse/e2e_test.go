@@ -102,7 +102,7 @@ func startService(t *testing.T, jwks string) *url.URL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := new(output)
+	log := new(testenv.Output)
 	cmd := exec.Command(bin, "--listen", "127.0.0.1:0", "--jwks", jwks, "--audience", "peatio")
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
@@ -362,7 +362,7 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("revoked: %d %s", r.status, r.body)
 		}
 	}
-	s.kill()
+	s.Kill()
 	s.server = s.restart()
 	if r := bot.call(http.MethodGet, orders, nil, signed(t, k, now())...); r.status != http.StatusUnauthorized || r.errors() != "authz.unexistent_apikey" {
 		t.Errorf("revoked, after a crash: %d %s", r.status, r.body)
@@ -379,7 +379,7 @@ func TestReplayAfterKill(t *testing.T) {
 	// From the future, as far as the window lets it: it must still be fresh afterwards.
 	triple := signed(t, k, strconv.FormatInt(time.Now().Add(longAhead).UnixMilli(), 10))
 	bot.must(http.StatusOK, bot.call(http.MethodGet, orders, nil, triple...))
-	s.kill()
+	s.Kill()
 	if r := bot.call(http.MethodGet, orders, nil, signed(t, k, now())...); r.status != http.StatusServiceUnavailable || r.errors() != "server.unavailable" {
 		t.Errorf("while the server is down: %d %s", r.status, r.body)
 	}
@@ -413,7 +413,7 @@ func TestDrain(t *testing.T) {
 	if _, err := answers.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "no new connections are taken", func() bool {
@@ -435,9 +435,9 @@ func TestDrain(t *testing.T) {
 		t.Errorf("got %s, close %v, %s", resp.Status, resp.Close, text)
 	}
 	select {
-	case <-s.done:
-		if s.err != nil {
-			t.Errorf("the server ended with %v", s.err)
+	case <-s.Done:
+		if s.Err != nil {
+			t.Errorf("the server ended with %v", s.Err)
 		}
 	case <-time.After(patience):
 		t.Error("the server does not end")

@@ -181,7 +181,7 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%s of 100: admitted %d", name, admitted.Load())
 		}
 	}
-	s.kill()
+	s.Kill()
 	s = s.restart()
 	for name, token := range tokens {
 		if d, err := s.bearer(ctx, token); err != nil || d.Reason != "rate_limited" || d.RetryAfter <= 0 {

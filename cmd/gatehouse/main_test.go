@@ -4,7 +4,6 @@
 package main_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -12,10 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -75,35 +71,15 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// output is what a process has printed. It is safe for concurrent use.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // server is a running gatehouse serve.
 type server struct {
+	*testenv.Program
 	t        *testing.T
-	cmd      *exec.Cmd
 	dir      string // working directory; the data is in gatehouse-data below it
 	addr     string // of the API
 	ops      string // base URL of the operators' face
 	greeting string // what it printed to standard output at the start
-	out, log *output
-	done     chan struct{} // closed when it has ended
-	err      error         // how it ended; read after done
+	out, log *testenv.Output
 }
 
 var (
@@ -121,7 +97,7 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 	s := &server{t: t, dir: dir}
 	s.begin(addr, environ)
 	t.Cleanup(func() {
-		s.kill()
+		s.Kill()
 		if testenv.RaceFound(s.log.String()) {
 			t.Error("gatehouse serve has a data race")
 		}
@@ -148,42 +124,24 @@ func serve(t *testing.T, dir, addr string, environ ...string) *server {
 // begin starts a process.
 func (s *server) begin(addr string, environ []string) {
 	s.t.Helper()
-	s.out, s.log, s.done = new(output), new(output), make(chan struct{})
-	s.cmd = exec.Command(program(s.t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
-	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.dir, s.out, s.log
-	s.cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
-	s.cmd.SysProcAttr = new(syscall.SysProcAttr)
-	dieWithParent(s.cmd.SysProcAttr)
-	s.run()
+	s.out, s.log = new(testenv.Output), new(testenv.Output)
+	cmd := exec.Command(program(s.t), "serve", "--listen", addr, "--ops-listen", "127.0.0.1:0")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, s.out, s.log
+	cmd.Env = append([]string{"GATEHOUSE_TRUSTED_PROXIES=127.0.0.1/32", raceAtOnce}, environ...)
+	var err error
+	if s.Program, err = testenv.Start(cmd); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // lostAddress reports whether the process ended because, between two of them, somebody
 // else's connection was given the port.
 func (s *server) lostAddress() bool {
 	select {
-	case <-s.done:
+	case <-s.Done:
 		return strings.Contains(s.log.String(), "address already in use")
 	default:
 		return false
-	}
-}
-
-// run starts the process in a thread of its own: where a child dies with its parent, the
-// kernel takes the thread that forked for the parent.
-func (s *server) run() {
-	s.t.Helper()
-	started, cmd, done := make(chan error, 1), s.cmd, s.done
-	go func() {
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			s.err = cmd.Wait()
-			close(done)
-		}
-	}()
-	if err := <-started; err != nil {
-		s.t.Fatal(err)
 	}
 }
 
@@ -191,22 +149,16 @@ func (s *server) run() {
 func (s *server) mustRun() {
 	s.t.Helper()
 	select {
-	case <-s.done:
-		s.t.Fatalf("gatehouse serve ended: %v\n%s\n%s", s.err, s.out, s.log)
+	case <-s.Done:
+		s.t.Fatalf("gatehouse serve ended: %v\n%s\n%s", s.Err, s.out, s.log)
 	default:
 	}
-}
-
-// kill ends the process as kill -9 does.
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill() // it may have ended
-	<-s.done
 }
 
 // restart starts another process on the data and the address of one that has ended.
 func (s *server) restart() *server {
 	s.t.Helper()
-	return serve(s.t, s.dir, s.addr, s.cmd.Env...)
+	return serve(s.t, s.dir, s.addr, s.Cmd.Env...)
 }
 
 func (s *server) data() string { return filepath.Join(s.dir, "gatehouse-data") }

@@ -15,12 +15,15 @@ import (
 	"github.com/seed14544106/gatehouse/scheme/barong"
 )
 
+// nonceRounds is how many batches each key signs. Half of them have to fit into the window of
+// a nonce.
+var nonceRounds = sized(10, 20)
+
 const (
-	signers     = 10
-	nonceRounds = 10  // batches of each key
-	perBatch    = 10  // signed requests of a key in one call
-	limitCount  = 100 // what a limit admits
-	limitAsked  = 1000
+	signers    = 10
+	perBatch   = 10  // signed requests of a key in one call
+	limitCount = 100 // what a limit admits
+	limitAsked = 1000
 
 	// A slow machine must not make a replay stale.
 	longWindow = "GATEHOUSE_BARONG_NONCE_WINDOW=60s"
@@ -220,6 +223,25 @@ func (f *fleet) acceptOnce(t *testing.T, keys []api.CreatedKey) {
 // limits gives keys limits and uses them at all nodes.
 func (f *fleet) limits(t *testing.T) {
 	t.Helper()
+	tokens := f.limited(t)
+	for name, token := range tokens {
+		got := admitted(t, f.nodes, token, limitAsked)
+		if got > limitCount || got == 0 {
+			t.Errorf("%s of %d at %d nodes: admitted %d", name, limitCount, len(f.nodes), got)
+		}
+		t.Logf("%s: %d of %d admitted", name, got, limitAsked)
+	}
+	f.nodes[1].again(t)
+	for name, token := range tokens {
+		if got := admitted(t, f.nodes, token, 2*len(f.nodes)); got > 0 {
+			t.Errorf("%s: after a node was killed %d more are admitted", name, got)
+		}
+	}
+}
+
+// limited makes a key with a rate limit and one with a quota, and returns their tokens.
+func (f *fleet) limited(t *testing.T) map[string]string {
+	t.Helper()
 	owner, err := f.admin().CreateAccount(t.Context(), api.NewAccount{Email: "limits@example.com"})
 	if err != nil {
 		t.Fatal(err)
@@ -235,31 +257,19 @@ func (f *fleet) limits(t *testing.T) {
 		}
 		tokens[name] = k.Token
 	}
-	for name, token := range tokens {
-		got := f.admitted(t, token, limitAsked)
-		if got > limitCount || got == 0 {
-			t.Errorf("%s of %d at %d nodes: admitted %d", name, limitCount, len(f.nodes), got)
-		}
-		t.Logf("%s: %d of %d admitted", name, got, limitAsked)
-	}
-	f.nodes[1].again(t)
-	for name, token := range tokens {
-		if got := f.admitted(t, token, 2*len(f.nodes)); got > 0 {
-			t.Errorf("%s: after a node was killed %d more are admitted", name, got)
-		}
-	}
+	return tokens
 }
 
-// admitted asks the nodes in turn, many at once, and returns how many requests with a token
-// are granted. All others must be refused for the limit.
-func (f *fleet) admitted(t *testing.T, token string, asked int) int64 {
+// admitted asks nodes in turn, many at once, and returns how many requests with a token are
+// granted. All others must be refused for the limit.
+func admitted(t *testing.T, nodes []*node, token string, asked int) int64 {
 	var count, turn atomic.Int64
 	var wg sync.WaitGroup
 	for range limitAsked / 20 {
 		wg.Go(func() {
 			for i := int(turn.Add(1)); i <= asked; i = int(turn.Add(1)) {
 				var d api.Decision
-				status := f.nodes[i%len(f.nodes)].call(t.Context(), "/v1/verify", presents(token), &d)
+				status := nodes[i%len(nodes)].call(t.Context(), "/v1/verify", presents(token), &d)
 				switch {
 				case status == http.StatusOK && d.Granted:
 					count.Add(1)

@@ -6,8 +6,10 @@ package main_test
 import (
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -74,7 +76,7 @@ func TestNodesRedis(t *testing.T) {
 	f.ahead = 3 * time.Second // of a window of 5: after a loss nothing is decided until the window is over
 	keys := f.signKeys(t)
 	t.Run("revoked while a node is cut off from Redis", func(t *testing.T) {
-		sum := f.storm(t, revokers, &load{least: 40, sound: true, steer: func(l *load) {
+		sum := f.storm(t, revokers, &load{least: sized(40, 1000), sound: true, steer: func(l *load) {
 			l.third()
 			proxies[2].Cut()
 			l.reach(l.least / 2)
@@ -117,6 +119,78 @@ func TestNodesRedis(t *testing.T) {
 			late.mustNotRepeat("that the replica had not heard of", 1)
 		})
 	})
+	t.Run("limits", func(t *testing.T) { f.limitsAlone(t, first, second) })
+}
+
+// limitsAlone kills Redis for good while one node stands still, and then lets the others stand
+// still. Each admits one share of what three nodes may admit without Redis, and not what it
+// would be if those that do not answer were gone. A process that begins has used nothing of a
+// share: none begins without Redis.
+func (f *fleet) limitsAlone(t *testing.T, servers ...*testenv.RedisServer) {
+	t.Helper()
+	const most = limitCount + fleetSize*((limitCount+fleetSize-1)/fleetSize)
+	tokens, total := f.limited(t), map[string]int64{}
+	ask := func(when string, nodes []*node) {
+		for name, token := range tokens {
+			got := admitted(t, nodes, token, limitAsked/2)
+			total[name] += got
+			t.Logf("%s, %s: %d admitted by %d nodes", name, when, got, len(nodes))
+		}
+	}
+	two, third := f.nodes[:2], f.nodes[2:]
+	f.awaken(t, nil, f.nodes)
+	ask("with Redis", f.nodes)
+	f.freeze(t, third, two)
+	for _, s := range servers {
+		s.Stop()
+	}
+	ask("one stands still", two)
+	f.awaken(t, third, f.nodes)
+	f.freeze(t, two, third)
+	ask("two stand still", third)
+	f.awaken(t, two, f.nodes)
+	ask("all are back", f.nodes)
+	for name, got := range total {
+		if got > most || got <= limitCount {
+			t.Errorf("%s: %d admitted, want at most %d, and some without Redis", name, got, most)
+		}
+	}
+	third[0].mustNotBegin(t, "redis_url: ")
+}
+
+// mustNotBegin kills the node and wants it not to start again, for a reason.
+func (n *node) mustNotBegin(t *testing.T, reason string) {
+	t.Helper()
+	n.Kill()
+	n.begin(n.addr, n.Cmd.Env)
+	select {
+	case <-n.Done:
+	case <-time.After(patience):
+		t.Fatalf("node %s began, want %s", n.name, reason)
+	}
+	if n.Err == nil || !strings.Contains(n.log.String(), reason) {
+		t.Errorf("node %s: %v, %s, want %s", n.name, n.Err, n.log, reason)
+	}
+}
+
+// freeze stops nodes, and returns when the others know only of each other.
+func (f *fleet) freeze(t *testing.T, nodes, others []*node) {
+	t.Helper()
+	for _, n := range nodes {
+		n.signal(t, syscall.SIGSTOP)
+	}
+	f.awaken(t, nil, others)
+}
+
+// awaken lets nodes go on, and returns when all that are awake know of each other.
+func (f *fleet) awaken(t *testing.T, nodes, awake []*node) {
+	t.Helper()
+	for _, n := range nodes {
+		n.signal(t, syscall.SIGCONT)
+	}
+	for _, n := range awake {
+		eventually(t, "node "+n.name+" knows who is awake", func() bool { return n.metric(t, "gatehouse_nodes") == len(awake) })
+	}
 }
 
 // forget has signed requests accepted, lets lose happen, and presents them again. Then new

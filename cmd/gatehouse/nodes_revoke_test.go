@@ -6,6 +6,7 @@ package main_test
 import (
 	"bytes"
 	mathrand "math/rand/v2"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -46,6 +47,7 @@ func TestNodesRevoke(t *testing.T) {
 		steer func(*load)
 	}{
 		{"a node stopped", (*load).stopNode},
+		{"a node restarted", (*load).restartNode},
 		{"a node cut off", (*load).cutNode},
 		{"a node frozen off", (*load).freezeNode},
 		{"a change frozen", (*load).freezeChange},
@@ -129,9 +131,7 @@ func (l *load) stopNode() {
 	n := l.third()
 	from, before := int(l.next.Load()), int(l.acked.Load())
 	l.away.Store(n)
-	if err := n.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-		l.t.Fatal(err)
-	}
+	n.signal(l.t, syscall.SIGSTOP)
 	later(away)
 	l.reach(before + stormRevokers + 1) // no more than that many were under way: one was begun since
 	gone := l.keys[from:l.next.Load()]
@@ -144,12 +144,27 @@ func (l *load) stopNode() {
 		})
 	}
 	later(away / 30) // the first of each are sent
-	if err := n.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-		l.t.Fatal(err)
-	}
+	n.signal(l.t, syscall.SIGCONT)
 	waiting.Wait()
 	l.away.Store(nil)
 	l.recovers(n)
+}
+
+// restartNode kills a node and starts it again, a few times: at once, and with the others having
+// given it up. Where no hint tells it of a change, it hears in time only if the others wait for
+// it from its first answer on.
+func (l *load) restartNode() {
+	n := l.third()
+	more := func() { l.reach(int(l.acked.Load()) + stormRevokers + 1) }
+	for rounds, i := sized(3, 10), 1; i <= rounds; i++ {
+		n.Kill()
+		if i%2 == 0 {
+			more()
+		}
+		n.revive(l.t, "GATEHOUSE_DATABASE_HINTS="+strconv.FormatBool(i == rounds))
+		l.recovers(n)
+		more()
+	}
 }
 
 // cutNode breaks a node's connections to the database, for longer than a lease and for

@@ -131,23 +131,39 @@ func onSocket(s *server) *http.Client {
 // it is killed.
 func (n *node) again(t *testing.T, environ ...string) {
 	t.Helper()
-	n.kill()
-	n.server = serve(t, n.dir, n.addr, append(n.cmd.Env, environ...)...)
+	n.Kill()
+	n.server = serve(t, n.dir, n.addr, append(n.Cmd.Env, environ...)...)
+}
+
+// revive starts the node anew, which has ended, with more of an environment, while others ask
+// it: what they find it by stays.
+func (n *node) revive(t *testing.T, environ ...string) {
+	t.Helper()
+	n.begin(n.addr, append(n.Cmd.Env, environ...))
+	eventually(t, "node "+n.name+" listens again", func() bool {
+		if n.lostAddress() {
+			n.begin(n.addr, n.Cmd.Env)
+		}
+		n.mustRun()
+		ops := opsOn.FindStringSubmatch(n.out.String())
+		if ops != nil {
+			n.ops = ops[1]
+		}
+		return ops != nil
+	})
 }
 
 // end ends the node as an operator does.
 func (n *node) end(t *testing.T) {
 	t.Helper()
-	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	n.signal(t, syscall.SIGTERM)
 	select {
-	case <-n.done:
+	case <-n.Done:
 	case <-time.After(patience):
 		t.Fatal("the node does not end")
 	}
-	if n.err != nil {
-		t.Errorf("the node ended with %v", n.err)
+	if n.Err != nil {
+		t.Errorf("the node ended with %v", n.Err)
 	}
 }
 
@@ -167,19 +183,33 @@ func (n *node) leave() { <-n.seats }
 func (f *fleet) counted(t *testing.T, name string) (sum int) {
 	t.Helper()
 	for _, n := range f.nodes {
-		resp, err := http.Get(n.ops + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, rest, ok := strings.Cut(body(t, resp), "\n"+name+" ")
-		line, _, _ := strings.Cut(rest, "\n")
-		value, err := strconv.ParseFloat(line, 64)
-		if !ok || err != nil {
-			t.Fatalf("node %s: no %s: %v", n.name, name, err)
-		}
-		sum += int(value)
+		sum += n.metric(t, name)
 	}
 	return sum
+}
+
+// metric is one of the node's metrics.
+func (n *node) metric(t *testing.T, name string) int {
+	t.Helper()
+	resp, err := http.Get(n.ops + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(body(t, resp), "\n"+name+" ")
+	line, _, _ := strings.Cut(rest, "\n")
+	value, err := strconv.ParseFloat(line, 64)
+	if !ok || err != nil {
+		t.Fatalf("node %s: no %s: %v", n.name, name, err)
+	}
+	return int(value)
+}
+
+// signal sends the node's process a signal.
+func (n *node) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := n.Cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // now is the time since the fleet began.

@@ -83,7 +83,7 @@ func (r *rotation) kill(ctx context.Context, percent int) (at int) {
 		if p.Total > 0 && 100*p.Done >= percent*p.Total {
 			r.mu.Lock()
 			r.killed = true
-			_ = r.s.cmd.Process.Kill()
+			_ = r.s.Cmd.Process.Kill()
 			r.mu.Unlock()
 			return 100 * p.Done / p.Total
 		}
@@ -120,7 +120,7 @@ func TestRotation(t *testing.T) {
 		wait := r.clients(ctx, nil)
 		where = append(where, r.kill(ctx, 7+4*i))
 		wait()
-		<-r.s.done
+		<-r.s.Done
 		r.s = r.s.restart()
 		if t.Failed() {
 			return
@@ -146,10 +146,10 @@ func TestRotation(t *testing.T) {
 		t.Errorf("killed at %v %%, and not always in the middle", where)
 	}
 	t.Logf("%d verifications, killed at %v %%", r.verified, where)
-	if err := r.s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := r.s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-r.s.done
+	<-r.s.Done
 	r.checkStore(old)
 	r.s = r.s.restart()
 	for _, m := range r.keys {
@@ -279,7 +279,7 @@ func TestKeyringCrash(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		<-c.s.done
+		<-c.s.Done
 		c.s = c.s.restart()
 		c.check(ctx, m)
 	}

@@ -443,10 +443,10 @@ func TestNoSecretLeaks(t *testing.T) {
 		s.search("an error of the client, "+text, []byte(text))
 	}
 	s.searchFiles(s.data()) // with the write-ahead log
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := s.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	<-s.done
+	<-s.Done
 	s.searchFiles(s.data())
 	s.search("standard output", []byte(s.out.String()), "setup token", "password of admin@example.com") // the link, and the example in it
 	s.search("standard error", []byte(s.log.String()))

@@ -136,7 +136,7 @@ func (s *textServer) serve(dir string, as *account) (*process, string, error) {
 		if err != nil {
 			return nil, "", err
 		}
-		err = await(p.done, func(ctx context.Context) error {
+		err = await(p.Done, func(ctx context.Context) error {
 			if s.host != "" {
 				return routes(ctx, addr, s.host)
 			}

@@ -75,7 +75,7 @@ func serveHAProxy(bin, dir string, as *account, files []string) (*process, strin
 		if err != nil {
 			return nil, "", err
 		}
-		err = await(p.done, func(ctx context.Context) error { return haproxyServes(ctx, socket, p.cmd.Process.Pid) })
+		err = await(p.Done, func(ctx context.Context) error { return haproxyServes(ctx, socket, p.Cmd.Process.Pid) })
 		if err == nil {
 			return p, addr, nil
 		}

@@ -105,7 +105,7 @@ func (m *mariadb) serve(server string, as *account) (*process, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err = await(p.done, func(ctx context.Context) error { return greeting(ctx, addr) }); err == nil {
+		if err = await(p.Done, func(ctx context.Context) error { return greeting(ctx, addr) }); err == nil {
 			return p, nil
 		}
 		p.stop(syscall.SIGKILL)

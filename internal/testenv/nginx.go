@@ -146,7 +146,7 @@ func serveNginx(bin string, texts *template.Template, dir string, as *account) (
 		if err != nil {
 			return nil, "", err
 		}
-		err = await(p.done, func(ctx context.Context) error {
+		err = await(p.Done, func(ctx context.Context) error {
 			// nginx writes the file after it has its ports, so that what answers is this nginx.
 			if _, err := os.Stat(pid); err != nil {
 				return err

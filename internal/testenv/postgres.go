@@ -168,7 +168,7 @@ func (c *cluster) launch() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := await(p.done, func(ctx context.Context) error { return c.execContext(ctx, "SELECT 1") }); err != nil {
+	if err := await(p.Done, func(ctx context.Context) error { return c.execContext(ctx, "SELECT 1") }); err != nil {
 		p.stop(syscall.SIGQUIT)
 		return p, fmt.Errorf("start postgres: %w\n%s", err, p.output())
 	}

@@ -70,9 +70,9 @@ func (s *Server) Stop(sig syscall.Signal) {
 	if s.process == nil {
 		return
 	}
-	_ = s.process.cmd.Process.Signal(sig) // fails only if it has ended
+	_ = s.process.Cmd.Process.Signal(sig) // fails only if it has ended
 	select {
-	case <-s.process.done:
+	case <-s.process.Done:
 	case <-time.After(patience):
 		s.tb.Fatalf("testenv: the server has not ended after %v\n%s", patience, s.process.output())
 	}

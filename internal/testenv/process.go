@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,9 +21,8 @@ const attempts = 3
 
 // process is a server that this process started and that does not outlive it.
 type process struct {
-	cmd  *exec.Cmd
-	log  string        // the file that holds its output
-	done chan struct{} // closed when it has ended
+	*Program
+	log string // the file that holds its output
 }
 
 // start runs cmd as the account, or as this process does if it is nil. Its output is appended to the
@@ -37,36 +35,22 @@ func start(cmd *exec.Cmd, log string, as *account, dying syscall.Signal) (*proce
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as.credential()}
-	dieWithParent(cmd.SysProcAttr, dying)
-
-	p := &process{cmd: cmd, log: log, done: make(chan struct{})}
-	started := make(chan error, 1)
-	go func() {
-		// The kernel takes the thread that forked for the parent. It has to live as long as the server.
-		runtime.LockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how a server ends says nothing about the test
-			close(p.done)
-		}
-	}()
-	if err := <-started; err != nil {
+	p, err := launch(cmd, dying)
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
-	return p, nil
+	return &process{Program: p, log: log}, nil
 }
 
 // stop sends the signal, and kills the process if it has not ended five seconds later.
 func (p *process) stop(sig syscall.Signal) {
-	_ = p.cmd.Process.Signal(sig) // fails only if it has ended
+	_ = p.Cmd.Process.Signal(sig) // fails only if it has ended
 	late := time.NewTimer(5 * time.Second)
 	defer late.Stop()
 	select {
-	case <-p.done:
+	case <-p.Done:
 	case <-late.C:
-		_ = p.cmd.Process.Kill()
-		<-p.done
+		p.Kill()
 	}
 }
 
@@ -82,7 +66,7 @@ func (p *process) output() string {
 // lostPort reports whether the process ended because another one has its port.
 func (p *process) lostPort() bool {
 	select {
-	case <-p.done:
+	case <-p.Done:
 		return strings.Contains(strings.ToLower(p.output()), "address already in use")
 	default:
 		return false

@@ -143,7 +143,7 @@ func (s *RedisServer) launch() error {
 		return err
 	}
 	s.p = p
-	return await(p.done, func(ctx context.Context) error { // also while it loads its data
+	return await(p.Done, func(ctx context.Context) error { // also while it loads its data
 		_, err := s.do(ctx, "PING")
 		return err
 	})
@@ -185,7 +185,7 @@ func (s *RedisServer) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *RedisServer) signal(sig syscall.Signal) {
 	s.tb.Helper()
-	if err := s.p.cmd.Process.Signal(sig); err != nil {
+	if err := s.p.Cmd.Process.Signal(sig); err != nil {
 		s.tb.Fatalf("testenv: signal redis: %v", err)
 	}
 }
@@ -219,7 +219,7 @@ func (s *RedisServer) Promote() { s.Do("REPLICAOF", "NO", "ONE") }
 // Await sends the command until its answer holds the text.
 func (s *RedisServer) Await(text string, command ...string) {
 	s.tb.Helper()
-	err := await(s.p.done, func(ctx context.Context) error {
+	err := await(s.p.Done, func(ctx context.Context) error {
 		answer, err := s.do(ctx, command...)
 		if err == nil && !strings.Contains(answer, text) {
 			err = fmt.Errorf("%s: got %q, want %q in it", strings.Join(command, " "), answer, text)

@@ -57,7 +57,7 @@ func RedisCluster(tb testing.TB, program string) []*RedisServer {
 // awaitReplicas waits until the server knows n replicas of the cluster.
 func (s *RedisServer) awaitReplicas(n int) {
 	s.tb.Helper()
-	if err := await(s.p.done, func(ctx context.Context) error {
+	if err := await(s.p.Done, func(ctx context.Context) error {
 		nodes, err := s.do(ctx, "CLUSTER", "NODES")
 		if got := strings.Count(nodes, "slave"); err == nil && got != n {
 			err = fmt.Errorf("%d replicas, want %d", got, n)

@@ -4,7 +4,7 @@
 // Chromium, and what is looked at on every page.
 
 import { createHmac } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
@@ -24,15 +24,16 @@ const ordinary = /^Failed to load resource: the server responded with a status o
 
 // visitor is a person with a browser of their own. Whatever the browser complains of is a finding.
 export async function visitor(browser, options = {}) {
-	const context = await browser.newContext({ baseURL: input.url, timezoneId: "Asia/Kolkata", locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
+	const { baseURL } = options = { baseURL: input.url, ...options };
+	const context = await browser.newContext({ timezoneId: "Asia/Kolkata", locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
 	context.setDefaultTimeout(30_000);
-	await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: input.url });
+	await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: baseURL });
 	await context.addInitScript(() => document.addEventListener("securitypolicyviolation", (e) => console.error(`policy violated: ${e.violatedDirective} by ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`)));
 	const page = await context.newPage();
 	page.on("console", (m) => ["error", "warning"].includes(m.type()) && !ordinary.test(m.text()) && fail(`${page.url()}: the browser says ${m.text()}`));
 	page.on("pageerror", (e) => fail(`${page.url()}: a script failed: ${e.message}`));
 	page.on("requestfailed", (r) => !/ERR_ABORTED/.test(r.failure()?.errorText) && fail(`${r.url()}: ${r.failure()?.errorText}`));
-	page.on("request", (r) => check(r.url().startsWith(input.url + "/"), `a page loads ${r.url()}`));
+	page.on("request", (r) => check(r.url().startsWith(baseURL + "/"), `a page loads ${r.url()}`));
 	return page;
 }
 
@@ -92,4 +93,26 @@ export async function signIn(page, who, code) {
 	if (code) await page.getByLabel("Code of your second factor").fill(code);
 	await page.getByRole("button", { name: "Sign in" }).click();
 	await page.waitForURL((u) => u.pathname !== "/sign-in");
+}
+
+// until asks again and again until the answer is yes.
+export async function until(what, ask) {
+	for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((r) => setTimeout(r, 250))) {
+		if (await ask()) return;
+	}
+	throw new Error(`${what}: not within 30 s`);
+}
+
+// linkFor waits for a mail to the address and returns the link in it.
+export async function linkFor(address) {
+	let link;
+	await until(`a mail to ${address}`, () => {
+		const mails = readdirSync(input.outbox).map((name) => readFileSync(`${input.outbox}/${name}`, "utf8"));
+		const text = mails.find((m) => m.includes(address));
+		link = text?.match(/https?:\/\/\S+/)?.[0];
+		return link;
+	});
+	// The server was told to listen on any port, and mails name none that there is.
+	const { pathname, search } = new URL(link);
+	return pathname + search;
 }

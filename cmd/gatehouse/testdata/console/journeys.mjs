@@ -5,9 +5,9 @@
 // with a person of its own.
 
 import { execFile } from "node:child_process";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
-import { Authenticator, check, fail, findings, input, launch, looks, signIn, visitor } from "./browser.mjs";
+import { Authenticator, check, fail, findings, input, launch, linkFor, looks, signIn, until, visitor } from "./browser.mjs";
 
 const run = promisify(execFile);
 const schemes = ["bearer", "barong", "shield", "httpsig"];
@@ -16,28 +16,6 @@ const schemes = ["bearer", "barong", "shield", "httpsig"];
 async function shell(command) {
 	const { stdout } = await run("sh", ["-c", command.replaceAll(/\bcurl /g, "curl --silent --write-out '\\n%{http_code}' ")], { env: { PATH: input.path, HOME: "/nonexistent" } });
 	return Number(stdout.trim().split("\n").pop());
-}
-
-// until asks again and again until the answer is yes.
-async function until(what, ask) {
-	for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((r) => setTimeout(r, 250))) {
-		if (await ask()) return;
-	}
-	throw new Error(`${what}: not within 30 s`);
-}
-
-// linkFor waits for a mail to the address and returns the link in it.
-async function linkFor(address) {
-	let link;
-	await until(`a mail to ${address}`, () => {
-		const mails = readdirSync(input.outbox).map((name) => readFileSync(`${input.outbox}/${name}`, "utf8"));
-		const text = mails.find((m) => m.includes(address));
-		link = text?.match(/https?:\/\/\S+/)?.[0];
-		return link;
-	});
-	// The server was told to listen on any port, and mails name none that there is.
-	const { pathname, search } = new URL(link);
-	return pathname + search;
 }
 
 const press = (page, name) => page.getByRole("main").getByRole("button", { name, exact: true }).click();
