@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -35,13 +36,29 @@ func (rs Rules) Explain(method, authority, target string) (api.Explained, error)
 	if _, plain := CanonicalPath(target); !plain {
 		return out, nil // whatever the rules are
 	}
+	var claims []string
+	if ok && !found {
+		claims = q.claims(routes, rs)
+	}
 	for _, other := range slices.Sorted(maps.Keys(rs)) {
-		if why := q.why(other, winner, ok); other != winner && why != "" {
+		if why := q.why(other, winner, claims, ok); other != winner && why != "" {
 			out.Others = append(out.Others, api.OtherRule{Pattern: other, Why: why})
 		}
 	}
 	out.Others = append(out.Others, rs.near(q, &out)...)
 	return out, nil
+}
+
+// WhyAmbiguous says, for people, what the outcome ambiguous_path is about: what of a request can
+// be read in two ways.
+func WhyAmbiguous(method, authority string) string {
+	if _, plain := CanonicalHost(authority); !plain {
+		return "the host can be read in two ways"
+	}
+	if strings.ContainsFunc(method, unicode.IsLower) {
+		return "the method is not in upper case"
+	}
+	return "the path can be read in two ways"
 }
 
 // told is what the rule demands, on the wire.
@@ -71,9 +88,22 @@ func (q asked) meets(pattern string) bool {
 	return found
 }
 
-// why says why a pattern lost against the winner, empty for none; one is false where the
-// target can be read in two ways. Empty: it does not come near.
-func (q asked) why(pattern, winner string, one bool) string {
+// claims are the patterns that are for the request's path with another method.
+func (q asked) claims(routes *Routes, rs Rules) (out []string) {
+	for _, pattern := range slices.Sorted(maps.Keys(rs)) {
+		if method := methodOf(pattern); method != "" {
+			if _, winner, _, _ := routes.FindPattern(method, q.authority, q.target); winner == pattern {
+				out = append(out, pattern)
+			}
+		}
+	}
+	return out
+}
+
+// why says why a pattern lost against the winner, empty for none, or against what claims the
+// path for other methods; one is false where the target can be read in two ways. Empty: it does
+// not come near.
+func (q asked) why(pattern, winner string, claims []string, one bool) string {
 	path, _, _ := strings.Cut(q.target, "?")
 	slashless := q
 	slashless.target = strings.TrimRight(path, "/")
@@ -83,7 +113,7 @@ func (q asked) why(pattern, winner string, one bool) string {
 	case !one && slashless.target != "" && slashless.meets(pattern):
 		return "is for the path without the slash at its end"
 	case meets && winner == "":
-		return "is not for a path that has rules of its own, for other methods"
+		return q.givesWay(claims)
 	case meets && hostOf(winner) != "" && hostOf(pattern) == "":
 		return "names no host"
 	case meets && shape(winner) == shape(pattern):
@@ -100,6 +130,16 @@ func (q asked) why(pattern, winner string, one bool) string {
 		return "is for another host"
 	}
 	return ""
+}
+
+// givesWay says what claims the path, and which rule is missing beside it.
+func (q asked) givesWay(claims []string) string {
+	text := "is not for this exact path"
+	if len(claims) == 0 {
+		return text
+	}
+	own := q.method + claims[0][len(methodOf(claims[0])):]
+	return text + ", which is that of " + strings.Join(claims, " and ") + "; add " + own
 }
 
 // methodOf is the method of a pattern; empty: it has none.

@@ -168,7 +168,12 @@ func TestExplain(t *testing.T) {
 		}},
 		{rules, "PUT", "", "/orders/a/b", api.Explained{Outcome: "scopes", Pattern: "/orders/", Any: []string{"a", "b"}, Others: other("/", paths, "admin.test/", host)}},
 		{Rules{"POST /x": AnyKey(), "/x/": Open(), "a.test/": Block()}, "GET", "", "/x", api.Explained{
-			Outcome: "no_rule", Others: other("/x/", "is not for a path that has rules of its own, for other methods", "POST /x", "is for another method", "a.test/", host),
+			Outcome: "no_rule", Others: other("/x/", "is not for this exact path, which is that of POST /x; add GET /x", "POST /x", "is for another method", "a.test/", host),
+		}},
+		{Rules{"POST a.test/x/{id}": AnyKey(), "PUT a.test/x/{id}": AnyKey(), "GET a.test/x/{id}/": Open()}, "GET", "a.test", "/x/7", api.Explained{
+			Outcome: "no_rule", Others: other(
+				"GET a.test/x/{id}/", "is not for this exact path, which is that of POST a.test/x/{id} and PUT a.test/x/{id}; add GET a.test/x/{id}",
+				"POST a.test/x/{id}", "is for another method", "PUT a.test/x/{id}", "is for another method"),
 		}},
 		{Rules{"/y": AnyKey(), "/y/": AnyKey()}, "GET", "", "/y/", api.Explained{
 			Outcome: "ambiguous_path", Others: other("/y", "is for the path without the slash at its end", "/y/", "is for the path with the slash at its end"),

@@ -52,3 +52,20 @@ func TestNear(t *testing.T) {
 		}
 	}
 }
+
+// What the outcome ambiguous_path is about is the same text wherever it is told.
+func TestWhyAmbiguous(t *testing.T) {
+	t.Parallel()
+	rules := gate.Rules{"/y": gate.AnyKey(), "/y/": gate.AnyKey()}
+	for _, row := range []struct{ method, authority, target, want string }{
+		{"get", "", "/x", "the method is not in upper case"},
+		{"GET", "a..test:80:90", "/x", "the host can be read in two ways"},
+		{"GET", "", "/a/../x", "the path can be read in two ways"},
+		{"GET", "a.test", "/y/", "the path can be read in two ways"},
+	} {
+		x, err := rules.Explain(row.method, row.authority, row.target)
+		if got := gate.WhyAmbiguous(row.method, row.authority); err != nil || x.Outcome != "ambiguous_path" || got != row.want {
+			t.Errorf("%+v: %s, %q, %v", row, x.Outcome, got, err)
+		}
+	}
+}

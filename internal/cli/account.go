@@ -13,11 +13,11 @@ import (
 )
 
 type accountCommand struct {
-	Create      accountCreate      `cmd:"" help:"Make an account. Its password is read from standard input with --password-stdin."`
+	Create      accountCreate      `cmd:"" secret:"a password is read from standard input" help:"Make an account. Its password is read from standard input with --password-stdin."`
 	List        accountList        `cmd:"" help:"List accounts and service accounts."`
 	Show        accountShow        `cmd:"" help:"Show one account."`
 	Update      accountUpdate      `cmd:"" help:"Change an account's role, level or limits."`
-	SetPassword accountSetPassword `cmd:"" help:"Give a person another password, on the server's machine. All sessions of the account end."`
+	SetPassword accountSetPassword `cmd:"" secret:"a password is read from standard input" help:"Give a person another password, on the server's machine. All sessions of the account end."`
 	State       accountState       `cmd:"" help:"Change an account's state. Leaving active disables its keys."`
 	ResetOTP    accountResetOTP    `cmd:"" name:"reset-otp" help:"Turn an account's second factor off. Its keys become inactive."`
 }
@@ -40,19 +40,24 @@ func (c *accountCreate) Run(e *env, cl *client.Client) error {
 		}
 	}
 	a, err := cl.CreateAccount(e.ctx, n)
+	if err == nil && !c.PasswordStdin {
+		_, _ = fmt.Fprintln(e.Err, printable("The account has no password, so nobody can sign in with it. On the server's machine one is set by: gatehouse "+e.inTenant()+"account set-password "+c.Email+" --password-stdin"))
+	}
 	return e.accounts([]api.Account{a}, err)
 }
 
 type accountList struct {
-	Kind  string `help:"Only these: account or service." enum:"account,service," default:"" placeholder:"KIND"`
-	Owner string `help:"Only service accounts of this account: e-mail address or uid."`
-	State string `help:"Only accounts in this state."`
-	Role  string `help:"Only accounts with this role."`
+	Kind    string `help:"Only these: account or service." enum:"account,service," default:"" placeholder:"KIND"`
+	Owner   string `help:"Only service accounts of this account: e-mail address or uid."`
+	State   string `help:"Only accounts in this state."`
+	Role    string `help:"Only accounts with this role."`
+	Limited bool   `help:"Only accounts with limits of their own."`
+	Text    string `help:"Only accounts whose e-mail address or uid begins so."`
 }
 
 func (c *accountList) Run(e *env, cl *client.Client) error {
 	all, err := collect(cl.Accounts(e.ctx, client.AccountQuery(*c)))
-	return e.accounts(all, err)
+	return e.accounts(all, ofOwner(err))
 }
 
 type accountShow struct {

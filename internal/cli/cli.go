@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/seed14544106/gatehouse/client"
+	"github.com/seed14544106/gatehouse/internal/config"
 )
 
 // The exit codes.
@@ -36,14 +37,15 @@ type Streams struct {
 
 // commands is the command line as kong reads it.
 type commands struct {
-	Data    string `help:"Directory of the server's data (default ./gatehouse-data). Commands go through the admin socket in it, unless --server or --profile says otherwise." placeholder:"DIR" env:"GATEHOUSE_DATA"`
+	Data    string `help:"Directory of the server's data (default ./gatehouse-data). Commands go through the admin socket in it, unless --server, --profile or profile use says otherwise." placeholder:"DIR" env:"GATEHOUSE_DATA"`
 	Server  string `help:"Go to the server at this URL, with the token in GATEHOUSE_TOKEN. Without it: GATEHOUSE_SERVER." placeholder:"URL"`
-	Profile string `help:"Go to the server of a profile. Without it: GATEHOUSE_PROFILE, else what profile use says." placeholder:"NAME"`
+	Profile string `help:"Go to the server of a profile. Without it: GATEHOUSE_PROFILE, else what profile use says, also beside a server on this machine, unless --data is given." placeholder:"NAME"`
 	Tenant  string `help:"Act in this tenant; through the admin socket only. Elsewhere the tenant is that of the token." placeholder:"NAME"`
 	Format  string `help:"How to print: table, json with one object a line, or yaml with one document an object." enum:"table,json,yaml" default:"table"`
 
 	Serve          serveCommand          `cmd:"" help:"Run the server."`
 	Proxy          proxyCommand          `cmd:"" help:"Run the server with a proxy in front of services."`
+	Backup         backupCommand         `cmd:"" help:"Copy the database of the data directory to a new file, also while the server runs. The keyring is not in it."`
 	Migrate        migrateCommand        `cmd:"" help:"Bring the database up to this version of the program, as serve does by itself."`
 	Cluster        clusterCommand        `cmd:"" help:"Look at the processes that share a database."`
 	Key            keyCommand            `cmd:"" help:"Manage API keys."`
@@ -58,8 +60,8 @@ type commands struct {
 	SigningKey     signingKeyCommand     `cmd:"" help:"Manage the keys that assertions are signed with."`
 	Self           selfCommand           `cmd:"" help:"Say who the command line is to the server, or end the key it uses."`
 	Import         importCommand         `cmd:"" help:"Take over keys from another system."`
-	Sign           signCommand           `cmd:"" help:"Print the header that presents a key, for another program to send."`
-	Curl           curlCommand           `cmd:"" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
+	Sign           signCommand           `cmd:"" secret:"the key comes from --key FILE or the environment" help:"Print the header that presents a key, for another program to send."`
+	Curl           curlCommand           `cmd:"" secret:"the key comes from --key FILE or the environment" help:"Send a request with a key, as curl would. Exit code 3: 401 or 403."`
 	Keyring        keyringCommand        `cmd:"" help:"Manage the keys that secrets are encrypted with. From afar they can be listed only."`
 	Config         configCommand         `cmd:"" help:"Show and check the configuration."`
 	ProfileCommand profileCommand        `cmd:"" name:"profile" help:"Manage profiles: servers and their tokens, by name."`
@@ -76,6 +78,8 @@ type env struct {
 	version string
 	data    string
 	server  string // of the flag
+	tenant  string // likewise
+	to      remote // the server of the command, once it is looked for
 	format  string
 }
 
@@ -85,20 +89,28 @@ var errDenied = errors.New("denied")
 // usageError makes the exit code 2.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 // Main runs one command and returns its exit code: 0 done, 1 failed, 2 wrong use,
 // 3 denied. SIGINT and SIGTERM end its context.
 func Main(args []string, s Streams, environ []string, version string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	var c commands
+	defaults, err := config.Load("", nil, nil)
+	if err != nil {
+		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
+		return exitFailed
+	}
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("gatehouse"), kong.Description("A self-hosted API-key authority."),
-		kong.Vars{"proxyListen": proxyListen}, kong.Writers(s.Out, s.Err), kong.UsageOnError(), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"proxyListen": proxyListen, "listen": defaults.Listen, "opsListen": defaults.OpsListen}, kong.Writers(s.Out, s.Err), kong.UsageOnError(), kong.Exit(func(code int) { exited = code }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
 	if err != nil {
 		_, _ = fmt.Fprintln(s.Err, "gatehouse:", err)
 		return exitFailed
 	}
+	parser.Model.Detail = exitCodes
 	if len(args) > 0 && args[0] == "help" {
 		args = append(slices.Clone(args[1:]), "--help")
 	}
@@ -107,27 +119,16 @@ func Main(args []string, s Streams, environ []string, version string) int {
 		return exited // --help
 	}
 	if err != nil {
-		_, _ = fmt.Fprintln(s.Err, "gatehouse:", printable(misuse(err)))
-		return exitUsage
+		return misuse(parser, s.Err, err)
 	}
-	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data, server: c.Server, format: c.Format}
+	e := &env{Streams: s, ctx: ctx, environ: environ, version: version, data: c.Data, server: c.Server, tenant: c.Tenant, format: c.Format}
 	// A command that takes a client is for a server; the others do not look for one.
-	connect := func() (*client.Client, error) { return e.connect(c.Profile, c.Tenant) }
+	connect := func() (*client.Client, error) { return e.connect(c.Profile) }
 	k.Bind(connect)
 	if err := k.BindToProvider(connect); err != nil {
 		return e.code(err)
 	}
 	return e.code(k.Run(e))
-}
-
-// misuse is what is said of a command line that cannot be read. An argument that has no
-// place may be a credential: it is not repeated, unless it nearly is a command.
-func misuse(err error) string {
-	text := err.Error()
-	if strings.HasPrefix(text, "unexpected argument ") && !strings.Contains(text, "did you mean") {
-		return "unexpected argument (see --help; a credential is read from standard input)"
-	}
-	return strings.Replace(text, `,"" but got`, " but got", 1) // no word is the flag's absence
 }
 
 // code prints what went wrong and turns it into an exit code.
@@ -160,6 +161,9 @@ func (e *env) complain(err error) {
 		lines[i] = printable(lines[i])
 	}
 	_, _ = fmt.Fprintln(e.Err, "gatehouse:", strings.Join(lines, "\n"))
+	if text := e.advice(err); text != "" {
+		_, _ = fmt.Fprintln(e.Err, printable(text))
+	}
 }
 
 // readLines reads standard input, for what must not stand on a command line. Blank

@@ -9,11 +9,12 @@ import (
 	"fmt"
 
 	"github.com/seed14544106/gatehouse/internal/config"
+	"github.com/seed14544106/gatehouse/internal/server"
 )
 
 type configCommand struct {
 	Example configExample `cmd:"" help:"Print a configuration file with every setting, its default and its meaning."`
-	Check   configCheck   `cmd:"" help:"Check a configuration file and the environment."`
+	Check   configCheck   `cmd:"" help:"Check a configuration file, the environment, and the files that they name, as serve reads them."`
 }
 
 type configExample struct{}
@@ -32,9 +33,13 @@ func (c *configCheck) Run(e *env) error {
 	if c.File != "" && c.Config != "" && c.Config != e.variable("GATEHOUSE_CONFIG") {
 		return usageError{errors.New("one configuration file is checked: FILE or --config")}
 	}
-	if _, err := load(e, cmp.Or(c.File, c.Config), nil); err != nil {
+	cfg, err := load(e, cmp.Or(c.File, c.Config), nil)
+	if err == nil {
+		err = server.Check(e.ctx, cfg)
+	}
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(e.Out, "The configuration is sound.")
+	_, err = fmt.Fprintln(e.Out, "The configuration is sound.")
 	return err
 }

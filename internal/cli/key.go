@@ -18,7 +18,7 @@ import (
 type keyCommand struct {
 	Create   keyCreate   `cmd:"" help:"Make keys. The secret is printed once."`
 	List     keyList     `cmd:"" help:"List keys."`
-	Show     keyShow     `cmd:"" help:"Show one key."`
+	Show     keyShow     `cmd:"" help:"Show all of one key."`
 	Update   keyUpdate   `cmd:"" help:"Change what a key may, and what is noted about it."`
 	Disable  keyDisable  `cmd:"" help:"Take a key out of use, reversibly."`
 	Enable   keyEnable   `cmd:"" help:"Make a disabled key active again."`
@@ -29,8 +29,8 @@ type keyCommand struct {
 	Usage    keyUsage    `cmd:"" help:"Show how often a key was verified over time."`
 	Attempts keyAttempts `cmd:"" help:"List the newest attempts to use a key, or keys at all."`
 
-	Verify      keyVerify      `cmd:"" help:"Check a credential from standard input: a token, or header lines."`
-	VerifyBatch keyVerifyBatch `cmd:"" help:"Check several requests from standard input: one check of the API as JSON a line. Exit code 3: one is denied."`
+	Verify      keyVerify      `cmd:"" secret:"a credential is read from standard input" help:"Check a credential from standard input: a token, or header lines."`
+	VerifyBatch keyVerifyBatch `cmd:"" secret:"a credential is read from standard input" help:"Check several requests from standard input: one check of the API as JSON a line. Exit code 3: one is denied."`
 }
 
 // keyBounds are what a key may, as create and update take it.
@@ -100,27 +100,21 @@ func (c *keyCreate) Run(e *env, cl *client.Client) error {
 		if err != nil {
 			// What was made must not be lost: its secrets are shown nowhere else.
 			if len(made) > 0 {
-				err = errors.Join(print(e, made, createdColumns, createdRow), err)
+				err = errors.Join(e.made(made...), err)
 			}
 			return ofOwner(err)
 		}
 		made = append(made, k)
 	}
-	return print(e, made, createdColumns, createdRow)
+	return e.made(made...)
 }
 
-// ofOwner says what was not found, where something is made: it needs no other record.
+// ofOwner says what was not found, where something is made or listed: it needs no other record.
 func ofOwner(err error) error {
 	if p, ok := errors.AsType[*client.Error](err); ok && p.Status == http.StatusNotFound && p.Field == "" {
 		return fmt.Errorf("owner: %w", err)
 	}
 	return err
-}
-
-var createdColumns = append([]string{"KID", "SECRET", "TOKEN"}, keyColumns[1:]...)
-
-func createdRow(k *api.CreatedKey) []string {
-	return append([]string{k.ID, k.Secret, k.Token}, keyRow(&k.Key)[1:]...)
 }
 
 // readPublic reads a public key; without a path there is none. A private one does not
@@ -148,7 +142,7 @@ type keyFilter struct {
 	ExpiresBefore string   `help:"Keys that end within a duration from now, or before a time." placeholder:"WHEN"`
 	UnusedSince   string   `help:"Keys that were not used for a duration, or since a time." placeholder:"WHEN"`
 	Meta          []string `sep:"none" help:"Keys with this note. May be repeated: all of them." placeholder:"NAME=VALUE"`
-	Text          string   `help:"Keys whose name has words that begin so, or with this id."`
+	Text          string   `help:"Keys whose name has words that begin so, or whose id begins so."`
 }
 
 func (f *keyFilter) query() (q client.KeyQuery, err error) {
@@ -176,7 +170,7 @@ func (c *keyList) Run(e *env, cl *client.Client) error {
 	}
 	all, err := collect(cl.Keys(e.ctx, q))
 	if err != nil {
-		return err
+		return ofOwner(err)
 	}
 	return print(e, all, keyColumns, keyRow)
 }
@@ -202,10 +196,10 @@ type keyShow struct{ oneKey }
 
 func (c *keyShow) Run(e *env, cl *client.Client) error {
 	k, err := cl.Key(e.ctx, c.Kid)
-	if err = e.key(k, err); err != nil || e.format != "table" {
+	if err != nil {
 		return err
 	}
-	return e.bounds(&k)
+	return e.whole(&k)
 }
 
 type keyDisable struct{ oneKey }

@@ -67,6 +67,7 @@ func serve(t *testing.T) string {
 func TestExitCodesWithoutAServer(t *testing.T) {
 	t.Parallel()
 	nowhere := filepath.Join(t.TempDir(), "absent")
+	unread := file(t, 0o600, "[gate]\nlisten = \"127.0.0.1:0\"\ntoken_file = '"+nowhere+"'\n")
 	for _, row := range []struct {
 		args string
 		code int
@@ -78,12 +79,29 @@ func TestExitCodesWithoutAServer(t *testing.T) {
 		{"key --help", exitDone, "revoke", ""},
 		{"config example", exitDone, "nonce_window", ""},
 		{"config check", exitDone, "The configuration is sound.", ""},
+		{"config check --config " + unread, exitFailed, "", "gate.token_file: stat"},
 		{"config check " + nowhere, exitFailed, "", "read configuration"},
-		{"", exitUsage, "", "gatehouse: expected one of"},
+		{"version --format json", exitDone, `{"version":"v9","go":"go`, ""},
+		{"version --format yaml", exitDone, "version: v9\n", ""},
+		{"--help", exitDone, "Exit codes: 0 done, 1 failed, 2 wrong use, 3 denied", ""},
+		{"serve --help", exitDone, "(default\n                            127.0.0.1:8081); empty: none", ""},
+		{"proxy --help", exitDone, "(default 127.0.0.1:8080)", ""},
+		{"", exitUsage, "", "Run \"gatehouse <command> --help\""},
+		{"key", exitUsage, "", "Usage: gatehouse key <command>"},
+		{"proxy", exitUsage, "", "--upstream URL is missing"},
+		{"proxy --config " + nowhere, exitFailed, "", "read configuration"},
 		{"usage --grain week", exitUsage, "", `must be one of "minute","hour","day" but got "week"`},
-		{"nonsense", exitUsage, "", "gatehouse: unexpected argument (see --help"},
+		{"nonsense", exitUsage, "", "gatehouse: unknown command \"nonsense\" (see gatehouse --help)\n"},
+		{"key foo", exitUsage, "", "gatehouse: unknown command \"foo\" (see gatehouse key --help)\n"},
+		{"key lst", exitUsage, "", "unknown command \"lst\": did you mean \"list\"? (see gatehouse key --help)\n"},
+		{"self hunter2", exitUsage, "", "gatehouse: unknown command (see gatehouse self --help)\n"},
+		{"gh_hunter2_hunter2", exitUsage, "", "gatehouse: unknown command (see gatehouse --help)\n"},
+		{"init " + strings.Repeat("a", 21), exitUsage, "", "gatehouse: unknown command \"init\" (see gatehouse --help)\n"},
+		{strings.Repeat("a", 21), exitUsage, "", "gatehouse: unknown command (see gatehouse --help)\n"},
+		{"account set-password x wachtwoord --password-stdin", exitUsage, "", "unexpected argument (see gatehouse account set-password --help; a password is read from standard input)\n"},
+		{"account list hunter2", exitUsage, "", "gatehouse: unexpected argument (see gatehouse account list --help)\n"},
 		{"key verify gh_hunter2_hunter2", exitUsage, "", "a credential is read from standard input"},
-		{"kee list", exitUsage, "", `did you mean "key"?`},
+		{"kee list", exitUsage, "", `unknown command "kee": did you mean "key"?`},
 		{"version --nonsense", exitUsage, "", "unknown flag --nonsense"},
 		{"key show", exitUsage, "", "expected \"<kid>\""},
 		{"key create --owner x", exitUsage, "", "missing flags: --scheme"},
@@ -91,7 +109,7 @@ func TestExitCodesWithoutAServer(t *testing.T) {
 		{"key create --owner x --scheme bearer --expires soon", exitUsage, "", "--expires is neither"},
 		{"key create --owner x --scheme bearer --unused soon", exitUsage, "", "--unused is no duration"},
 		{"key create --owner x --scheme bearer --unused 999ms", exitUsage, "", "--unused is no duration"},
-		{"key attempts a b", exitUsage, "", "unexpected argument"},
+		{"key attempts a b", exitUsage, "", `unexpected argument "b" (see gatehouse key attempts --help)`},
 		{"key create --owner x --scheme bearer --replay often", exitUsage, "", "--replay must be one of"},
 		{"key create --owner x --scheme httpsig --public-key " + nowhere, exitFailed, "", "read public key"},
 		{"key revoke", exitUsage, "", "either a key id is expected, or --all with --owner or another filter"},
@@ -132,7 +150,9 @@ func TestExitCodesWithAServer(t *testing.T) {
 		}
 		return got
 	}
-	do(exitDone, password+"\n", "account", "create", "a@example.com", "--password-stdin")
+	if r := do(exitDone, password+"\n", "account", "create", "a@example.com", "--password-stdin"); r.err != "" {
+		t.Errorf("error output %q", r.err)
+	}
 	if r := do(exitFailed, "weak\n", "account", "create", "b@example.com", "--password-stdin"); !strings.Contains(r.err, "password") || strings.Contains(r.err, "weak") {
 		t.Errorf("error output %q", r.err)
 	}
@@ -153,7 +173,17 @@ func TestExitCodesWithAServer(t *testing.T) {
 	if r := do(exitDenied, "Authorization: Bearer "+k.Token+"\n", "key", "verify"); !strings.Contains(r.out, "key_revoked") {
 		t.Errorf("denied %+v", r)
 	}
-	do(exitFailed, "", "key", "enable", k.ID)
+	if r := do(exitFailed, "", "key", "enable", k.ID); !strings.Contains(r.err, "the key is revoked, for good") {
+		t.Errorf("error output %q", r.err)
+	}
+	for _, args := range []string{"key list --owner", "account list --owner", "key revoke -y --all --owner", "key revoke -y --all --text t --owner"} {
+		if r := do(exitFailed, "", append(strings.Fields(args), "nobody@example.com")...); !strings.HasPrefix(r.err, "gatehouse: owner: ") {
+			t.Errorf("%s: error output %q", args, r.err)
+		}
+	}
+	if r := do(exitDone, "", "account", "create", "c@example.com"); !strings.HasSuffix(r.err, "is set by: gatehouse account set-password c@example.com --password-stdin\n") {
+		t.Errorf("error output %q", r.err)
+	}
 	do(exitFailed, "", "key", "show", "no-such-key")
 	do(exitFailed, k.Token, "key", "verify", "--peer", "nowhere")
 	for _, args := range [][]string{{"key", "list"}, {"key", "show", k.ID}, {"key", "list", "--owner", "a@example.com", "--format", "json"}} {

@@ -82,40 +82,97 @@ func TestHostileOutput(t *testing.T) {
 	}
 }
 
-// As a table key show has all that bounds a key, and elsewhere only what it was told.
+// As a table key show has all that is known of a key, and elsewhere only what it was told.
 func TestKeyShow(t *testing.T) {
 	t.Parallel()
 	const plain = `{"kid":"k","tenant":"t","owner":"o","schemes":["bearer"],"scopes":[],"state":"active","replay":"strict","created":"2026-01-01T00:00:00Z","updated":"2026-01-01T00:00:00Z","version":1}` + "\n"
 	full := strings.Replace(plain, `"strict"`, `"window","networks":["192.0.2.0/24","2001:db8::/32"],"methods":["GET"],"paths":["/a,b/","/c\u202e"],"signed_only":true,
 		"limits":[{"name":"calls","count":100,"period_ms":60000,"burst":20},{"name":"plan","count":5,"refill":"day"}],"metadata":{"z":"","team":"a b"},
-		"not_before":"2026-01-02T00:00:00Z","expires":"2030-01-01T00:00:00Z","last_used":"2026-01-03T00:00:00Z","unused_s":86400`, 1)
-	for answer, want := range map[string]string{plain: "", full: `
-BOUND        VALUE
-network      192.0.2.0/24
-network      2001:db8::/32
-method       GET
-path         /a,b/
-path         /c` + "\ufffd" + `
-limit        calls=100/1m+20
-quota        plan=5/day
-signed-only  yes
-replay       window
-not-before   2026-01-02T00:00:00Z
-expires      2030-01-01T00:00:00Z
-meta         team=a b
-meta         z=
+		"not_before":"2026-01-02T00:00:00Z","expires":"2030-01-01T00:00:00Z","last_used":"2026-01-03T00:00:00Z","unused_s":86400,"rotating_until":"2026-02-01T00:00:00Z"`, 1)
+	const head = "FIELD           VALUE\nkid             k\n"
+	for answer, want := range map[string]string{plain: `name            -
+owner           o
+tenant          t
+prefix          -
+state           active
+state-text      -
+scheme          bearer
+scope           -
+network         -
+method          -
+path            -
+limit           -
+quota           -
+signed-only     no
+replay          strict
+not-before      -
+expires         never
+unused          -
+ends            never
+rotating-until  -
+meta            -
+created         2026-01-01T00:00:00Z
+updated         2026-01-01T00:00:00Z
+last-used       never
+version         1
+`, full: `name            -
+owner           o
+tenant          t
+prefix          -
+state           active
+state-text      -
+scheme          bearer
+scope           -
+network         192.0.2.0/24
+network         2001:db8::/32
+method          GET
+path            /a,b/
+path            /c` + "\ufffd" + `
+limit           calls=100/1m+20
+quota           plan=5/day
+signed-only     yes
+replay          window
+not-before      2026-01-02T00:00:00Z
+expires         2030-01-01T00:00:00Z
+unused          1d
+ends            2026-01-04T00:00:00Z
+rotating-until  2026-02-01T00:00:00Z
+meta            team=a b
+meta            z=
+created         2026-01-01T00:00:00Z
+updated         2026-01-01T00:00:00Z
+last-used       2026-01-03T00:00:00Z
+version         1
 `} {
 		s := stub(t, http.StatusOK, answer)
 		got := command("", withToken, "--server", s.URL, "key", "show", "k")
-		lines := strings.SplitAfterN(got.out, "\n", 3)
-		if got.code != exitDone || len(lines) != 3 {
-			t.Fatalf("%+v", got)
-		}
-		if diff := cmp.Diff(want, lines[2]); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
+		if diff := cmp.Diff(head+want, got.out); diff != "" || got.code != exitDone {
+			t.Errorf("%d (-want +got):\n%s", got.code, diff)
 		}
 		if got := command("", withToken, "--server", s.URL, "key", "show", "k", "--format", "json"); got.code != exitDone || strings.Count(got.out, "\n") != 1 || answer == plain && got.out != plain {
 			t.Errorf("as JSON: %+v", got)
 		}
+		// A secret that was made has a line of its own, above what a terminal may wrap.
+		made := strings.Replace(answer, "{", `{"secret":"s3","token":"t0",`, 1)
+		for _, args := range []string{"key rotate k", "key create --owner o --scheme bearer", "key create --owner o --scheme bearer --count 2"} {
+			got := command("", withToken, append([]string{"--server", stub(t, http.StatusOK, made).URL}, strings.Fields(args)...)...)
+			want := head + "secret          s3\ntoken           t0\n" + want
+			if strings.Contains(args, "--count") {
+				want += "\n" + want
+			}
+			if diff := cmp.Diff(want, got.out); diff != "" || got.code != exitDone {
+				t.Errorf("%s: %d (-want +got):\n%s", args, got.code, diff)
+			}
+		}
+	}
+}
+
+// Who the command line is stands in rows: its scopes are many.
+func TestSelfShow(t *testing.T) {
+	t.Parallel()
+	s := stub(t, http.StatusOK, `{"account":{"uid":"U"},"tenant":"t","everyone":true,"scopes":["keys:read","keys:revoke"]}`)
+	const want = "FIELD     VALUE\nkid       -\naccount   U\ntenant    t\neveryone  yes\nscope     keys:read\nscope     keys:revoke\nends      never\n"
+	if got := command("", withToken, "--server", s.URL, "self"); got.out != want || got.code != exitDone {
+		t.Errorf("%+v", got)
 	}
 }

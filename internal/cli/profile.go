@@ -21,9 +21,9 @@ import (
 )
 
 type profileCommand struct {
-	Set    profileSet    `cmd:"" help:"Keep a server, and with --token-stdin its token, under a name."`
+	Set    profileSet    `cmd:"" secret:"a token is read from standard input" help:"Keep a server, and with --token-stdin its token, under a name."`
 	List   profileList   `cmd:"" help:"List profiles. Tokens are never shown."`
-	Use    profileUse    `cmd:"" help:"Go to a profile's server where nothing else says which."`
+	Use    profileUse    `cmd:"" help:"Go to a profile's server from now on, also where a server runs on this machine, unless --data, --server, --profile or their variables say otherwise."`
 	Remove profileRemove `cmd:"" help:"Forget a profile and its token."`
 }
 
@@ -186,14 +186,22 @@ type profileUse struct {
 	Name string `arg:"" optional:"" help:"Name. Default: no profile is used any more."`
 }
 
-func (c *profileUse) Run() error {
-	return editProfiles(func(all *profiles) error {
-		if _, ok := all.Profiles[c.Name]; !ok && c.Name != "" {
+func (c *profileUse) Run(e *env) error {
+	text := "No profile is used: commands go to the server on this machine."
+	err := editProfiles(func(all *profiles) error {
+		p, ok := all.Profiles[c.Name]
+		if !ok && c.Name != "" {
 			return errNoProfile
 		}
-		all.Use = c.Name
+		if all.Use = c.Name; ok {
+			text = "Every command goes to " + p.Server + " from now on, also beside a server on this machine. For that one: --data DIR, or once and for all gatehouse profile use."
+		}
 		return nil
 	})
+	if err == nil {
+		_, _ = fmt.Fprintln(e.Err, printable(text))
+	}
+	return err
 }
 
 type profileRemove struct {

@@ -164,7 +164,9 @@ func TestWhereCommandsGo(t *testing.T) {
 		}
 	}
 	must(exitFailed, "", nil, "self") // no profile is in use
-	must(exitDone, "", nil, "profile", "use", "prod")
+	if got := must(exitDone, "", nil, "profile", "use", "prod"); !strings.HasPrefix(got.err, "Every command goes to "+s.URL+" from now on, also beside a server on this machine. ") || got.out != "" {
+		t.Errorf("use: %+v", got)
+	}
 	must(exitDone, "", nil, "self")
 	if got := must(exitDone, "", nil, "profile", "list", "--format", "json"); !strings.Contains(got.out, `"name":"prod","server":"`+s.URL+`","token":true,"used":true`) {
 		t.Errorf("listed %s", got.out)

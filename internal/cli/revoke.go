@@ -45,7 +45,7 @@ func (c *keyRevoke) Run(e *env, cl *client.Client) error {
 			return err
 		}
 		n, err := cl.RevokeKeys(e.ctx, c.Owner, c.Scheme)
-		return e.revoked(n, err)
+		return e.revoked(n, ofOwner(err))
 	}
 	n, err := c.each(e, cl, q)
 	return e.revoked(n, err)
@@ -69,7 +69,7 @@ func (c *keyRevoke) each(e *env, cl *client.Client, q client.KeyQuery) (int, err
 	var ids []string
 	for k, err := range cl.Keys(e.ctx, q) {
 		if err != nil {
-			return 0, err
+			return 0, ofOwner(err)
 		}
 		if k.State != "revoked" {
 			ids = append(ids, k.ID)
@@ -125,18 +125,24 @@ func (c *selfShow) Run(e *env, cl *client.Client) error {
 	if err != nil {
 		return err
 	}
-	return one(e, s, []string{"KID", "ACCOUNT", "TENANT", "EVERYONE", "SCOPES", "ENDS"}, selfRow)
+	if e.format != "table" {
+		return e.plain(s)
+	}
+	return e.fields(selfFields(&s))
 }
 
-func selfRow(s *api.Self) []string {
-	kid, account := "", ""
+func selfFields(s *api.Self) []field {
+	var kid, account []string
 	if s.Key != nil {
-		kid = s.Key.ID
+		kid = []string{s.Key.ID}
 	}
 	if s.Account != nil {
-		account = s.Account.UID
+		account = []string{s.Account.UID}
 	}
-	return []string{kid, account, s.Tenant, yesNo(s.Everyone), comma(s.Scopes), moment(s.Ends)}
+	return []field{
+		{"kid", kid}, {"account", account}, {"tenant", []string{s.Tenant}}, {"everyone", []string{yesNo(s.Everyone)}}, {"scope", s.Scopes},
+		{"ends", []string{moment(s.Ends)}},
+	}
 }
 
 type selfRevoke struct {

@@ -31,7 +31,7 @@ func (c *keyRotate) Run(e *env, cl *client.Client) error {
 	if err != nil {
 		return err
 	}
-	return one(e, k, createdColumns, createdRow)
+	return e.made(k)
 }
 
 type keyRotation struct {

@@ -69,6 +69,7 @@ func (e *env) rules(r api.Rules, err error) error {
 	if err != nil {
 		return err
 	}
+	e.warnOf(&r)
 	if e.format != "table" {
 		return e.plain(r)
 	}
@@ -76,6 +77,13 @@ func (e *env) rules(r api.Rules, err error) error {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
+}
+
+// warnOf tells of rules that are stored and are none, as builds of before took them.
+func (e *env) warnOf(r *api.Rules) {
+	if r.Version > 0 && len(r.Rules) == 0 {
+		_, _ = fmt.Fprintln(e.Err, printable("The rules that are stored are none, and deny everything. To let any valid key pass at gates: gatehouse "+e.inTenant()+"rules clear"))
+	}
 }
 
 type rulesCheck struct {
@@ -137,7 +145,7 @@ func (c *rulesExplain) Run(e *env, connect func() (*client.Client, error)) error
 	if err != nil {
 		return err
 	}
-	if err := e.explained(&x); err != nil {
+	if err := e.explained(q, &x); err != nil {
 		return err
 	}
 	switch x.Outcome {
@@ -161,46 +169,28 @@ func (c *rulesExplain) explain(e *env, q api.Explain, connect func() (*client.Cl
 		if err != nil {
 			return api.Explained{}, err
 		}
-		x, err := rules.Explain(q.Method, q.Authority, q.Target)
-		x.Others = append(x.Others, near(rules, q, &x)...)
-		return x, err
+		return rules.Explain(q.Method, q.Authority, q.Target)
 	}
 	cl, err := connect()
 	if err != nil {
 		return api.Explained{}, err
 	}
 	x, err := cl.ExplainRule(e.ctx, q)
-	if err != nil {
-		return x, err
+	if p, ok := errors.AsType[*client.Error](err); ok && p.Code == "rules_file" {
+		err = fmt.Errorf("%w; or ask the file: gatehouse rules explain --file FILE METHOD URL", err)
 	}
-	e.hint(cl, q, &x)
-	return x, nil
-}
-
-// hint adds what the server's explanation does not tell, which stands without it: what
-// nearly is the path of a rule, and what holds as long as there are none.
-func (e *env) hint(cl *client.Client, q api.Explain, x *api.Explained) {
-	r, err := cl.Rules(e.ctx)
-	if err != nil {
-		return
-	}
-	if r.Version == 0 {
-		_, _ = fmt.Fprintln(e.Err, "there are no rules: until there are, gates let any valid key pass")
-	}
-	if rules, err := gate.ParseRules(r.Rules); err == nil {
-		x.Others = append(x.Others, near(rules, q, x)...)
-	}
+	return x, err
 }
 
 // rule is a row of what was explained.
 type rule struct{ pattern, demands string }
 
 // explained prints which rule is for a request: that one first, the others below.
-func (e *env) explained(x *api.Explained) error {
+func (e *env) explained(q api.Explain, x *api.Explained) error {
 	if e.format != "table" {
 		return e.plain(x)
 	}
-	rows := []rule{{x.Pattern, demands(x)}}
+	rows := []rule{{x.Pattern, demands(q, x)}}
 	for _, o := range x.Others {
 		rows = append(rows, rule{o.Pattern, "not this one: it " + o.Why})
 	}
@@ -208,7 +198,7 @@ func (e *env) explained(x *api.Explained) error {
 }
 
 // demands is what a rule demands, in words.
-func demands(x *api.Explained) string {
+func demands(q api.Explain, x *api.Explained) string {
 	switch x.Outcome {
 	case "open":
 		return "pass: no key is asked for"
@@ -217,7 +207,7 @@ func demands(x *api.Explained) string {
 	case "no_rule":
 		return "no_rule: nobody passes"
 	case "ambiguous_path":
-		return "ambiguous_path: the path or the host can be read in two ways, or the method is not in upper case: nobody passes"
+		return "ambiguous_path: " + gate.WhyAmbiguous(q.Method, q.Authority) + ": nobody passes"
 	}
 	if x.Outcome == "key" && x.Pattern == "" {
 		return "require: a key; there are no rules: gates let any valid key pass"

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -49,4 +50,26 @@ func FuzzRulesText(f *testing.F) {
 			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	})
+}
+
+// Builds of before stored rules that are none, which deny everything: it is said, and how it
+// ends.
+func TestStoredNoRulesAreTold(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]string{
+		`{"rules":{},"version":3}`:        "The rules that are stored are none, and deny everything. To let any valid key pass at gates: gatehouse rules clear\n",
+		`{"rules":{"/":"a"},"version":3}`: "", `{"rules":{}}`: "",
+	} {
+		s := stub(t, http.StatusOK, answer)
+		for _, args := range []string{"rules show", "rules show --format json", "hygiene"} {
+			if got := command("", withToken, append([]string{"--server", s.URL}, strings.Fields(args)...)...); got.code != exitDone || got.err != want {
+				t.Errorf("%s of %s: %+v", args, answer, got)
+			}
+		}
+	}
+	var said strings.Builder
+	e := &env{Streams: Streams{Err: &said}, tenant: "acme"}
+	if e.warnOf(&api.Rules{Version: 1}); !strings.HasSuffix(said.String(), ": gatehouse --tenant acme rules clear\n") {
+		t.Errorf("said %q", said.String())
+	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 type serveCommand struct {
-	Listen *string `help:"Address of the API, Barong's gate and the console." placeholder:"ADDR"`
+	Listen *string `help:"Address of the API, Barong's gate and the console (default ${listen})." placeholder:"ADDR"`
 	serverFlags
 }
 
@@ -21,7 +21,7 @@ func (c *serveCommand) Run(e *env) error {
 // serverFlags are what every command takes that runs the server.
 type serverFlags struct {
 	Config      string  `help:"Configuration file (TOML)." placeholder:"FILE" env:"GATEHOUSE_CONFIG"`
-	OpsListen   *string `help:"Address of /metrics, /livez and /readyz; empty: none." placeholder:"ADDR"`
+	OpsListen   *string `help:"Address of /metrics, /livez and /readyz (default ${opsListen}); empty: none." placeholder:"ADDR"`
 	GateListen  *string `help:"Address where gateways ask over HTTP; empty: none." placeholder:"ADDR"`
 	GRPCListen  *string `name:"grpc-listen" help:"Address where Envoy asks over gRPC; empty: none." placeholder:"ADDR"`
 	SPOEListen  *string `name:"spoe-listen" help:"Address where HAProxy asks over SPOE; empty: none." placeholder:"ADDR"`

@@ -5,7 +5,6 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,6 +79,9 @@ func (c *hygieneCommand) Run(e *env, cl *client.Client) error {
 	if err != nil {
 		return err
 	}
+	if r, err := cl.Rules(e.ctx); err == nil { // a key may not be allowed to read them
+		e.warnOf(&r)
+	}
 	if h.More {
 		_, _ = fmt.Fprintln(e.Err, "there are more keys than these (see --limit)")
 	}
@@ -122,9 +124,6 @@ type signingKeyRotate struct{}
 
 func (c *signingKeyRotate) Run(e *env, cl *client.Client) error {
 	k, err := cl.RotateSigningKeys(e.ctx)
-	if p, ok := errors.AsType[*client.Error](err); ok && p.Code == "conflict" && p.Detail == "" {
-		err = fmt.Errorf("%w\nThe next signing keys are published already, or the configuration brings the key: see signing-key list", err)
-	}
 	return e.signingKeys(k, err)
 }
 

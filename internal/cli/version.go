@@ -10,7 +10,19 @@ import (
 
 type versionCommand struct{}
 
+// versionShown is what runs.
+type versionShown struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
 func (*versionCommand) Run(e *env) error {
-	_, err := fmt.Fprintf(e.Out, "gatehouse %s (%s %s/%s)\n", e.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	v := versionShown{e.version, runtime.Version(), runtime.GOOS, runtime.GOARCH}
+	if e.format != "table" {
+		return e.plain(v)
+	}
+	_, err := fmt.Fprintf(e.Out, "gatehouse %s (%s %s/%s)\n", v.Version, v.Go, v.OS, v.Arch)
 	return err
 }

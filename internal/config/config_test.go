@@ -4,6 +4,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -96,6 +97,25 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// All that is wrong is told, and where in the file it stands, if that is plain.
+func TestAllThatIsWrongIsTold(t *testing.T) {
+	t.Parallel()
+	path := write(t, "attempts = \"x\" # not here: lisen = 1\r\nlisen = \"x\"\ngrpc = { listn = \"x\" }\n[ barong ] # it\n  nonce_window = \"x\"\n[smtp]\ntls = \"x\"\n[proxy]\nlisten = \"x\"\n")
+	_, err := Load(path, []string{"GATEHOUSE_LISEN=x", "GATEHOUSE_GATE_MAX_BODY=x"}, nil)
+	want := path + `: unknown setting "grpc.listn"
+` + path + `: line 2: unknown setting "lisen"
+` + path + `: line 5: barong.nonce_window: is no duration such as 30m
+environment: unknown setting "GATEHOUSE_LISEN"
+environment: gate.max_body: is no whole number from 1 to 1000000
+attempts: is none of none, failure, all
+smtp.tls: is none of starttls, tls, none
+proxy.listen: is no address such as 127.0.0.1:8080
+proxy.upstreams: is empty, though proxy.listen is set; gatehouse proxy takes it as --upstream URL`
+	if diff := cmp.Diff(want, fmt.Sprint(err)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	type rules struct {
@@ -135,6 +155,11 @@ func FuzzParse(f *testing.F) {
 		values, err := parse("file", text)
 		if err != nil && values != nil {
 			t.Error("values and an error")
+		}
+		for key, n := range linesOf(string(text)) {
+			if n < 1 || n > 1+strings.Count(string(text), "\n") {
+				t.Errorf("%q is on line %d", key, n)
+			}
 		}
 	})
 }

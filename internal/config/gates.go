@@ -61,6 +61,7 @@ func (c *Config) listeners() []listener {
 // checkListeners refuses what is no address, and one address for two listeners. Port 0 is
 // any free one.
 func (c *Config) checkListeners() error {
+	var out []error
 	taken := map[string]string{}
 	for _, l := range c.listeners() {
 		if l.addr == "" {
@@ -68,35 +69,28 @@ func (c *Config) checkListeners() error {
 		}
 		_, port, err := net.SplitHostPort(l.addr)
 		if err != nil {
-			return fmt.Errorf("%s: is no address such as 127.0.0.1:8080", l.key)
+			out = append(out, fmt.Errorf("%s: is no address such as 127.0.0.1:8080", l.key))
+			continue
 		}
 		if other := taken[l.addr]; other != "" && port != "0" {
-			return fmt.Errorf("%s: is the address of %s too", l.key, other)
+			out = append(out, fmt.Errorf("%s: is the address of %s too", l.key, other))
 		}
 		taken[l.addr] = l.key
 	}
-	return nil
+	return errors.Join(out...)
 }
 
 func (c *Config) checkGates() error {
 	g := &c.Gate
-	switch {
-	case !fieldName.MatchString(g.TokenField):
-		return errors.New("gate.token_field: is no name of a header field")
-	case carries(g.TokenField):
-		return errors.New("gate.token_field: carries something else already")
-	case g.JWTLifetime < time.Second || g.JWTLifetime > 24*time.Hour:
-		return errors.New("gate.jwt_lifetime: is not between 1s and 24h")
-	case g.MaxBody > 64<<10:
-		return errors.New("gate.max_body: is more than 65536")
-	case len(g.Peers) == 0 && g.Listen+c.GRPC.Listen+c.SPOE.Listen != "":
-		return errors.New("gate.peers: is empty, and nobody may ask")
-	case c.Proxy.Listen != "" && len(c.Proxy.Upstreams) == 0:
-		return errors.New("proxy.upstreams: is empty, though proxy.listen is set")
-	case c.Proxy.Listen == "" && len(c.Proxy.Upstreams) > 0:
-		return errors.New("proxy.listen: is empty, though proxy.upstreams is set")
-	}
-	return nil
+	return problems(
+		problem{!fieldName.MatchString(g.TokenField), "gate.token_field: is no name of a header field"},
+		problem{carries(g.TokenField), "gate.token_field: carries something else already"},
+		problem{g.JWTLifetime < time.Second || g.JWTLifetime > 24*time.Hour, "gate.jwt_lifetime: is not between 1s and 24h"},
+		problem{g.MaxBody > 64<<10, "gate.max_body: is more than 65536"},
+		problem{len(g.Peers) == 0 && g.Listen+c.GRPC.Listen+c.SPOE.Listen != "", "gate.peers: is empty, and nobody may ask"},
+		problem{c.Proxy.Listen != "" && len(c.Proxy.Upstreams) == 0, "proxy.upstreams: is empty, though proxy.listen is set; gatehouse proxy takes it as --upstream URL"},
+		problem{c.Proxy.Listen == "" && len(c.Proxy.Upstreams) > 0, "proxy.listen: is empty, though proxy.upstreams is set"},
+	)
 }
 
 // carries reports whether a field has a meaning of its own on the way to a service, so that

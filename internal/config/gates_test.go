@@ -17,7 +17,7 @@ func TestGateRefusals(t *testing.T) {
 		{"gate.listen: is no address", map[string]string{"gate.listen": "secret"}},
 		{"grpc.listen: is no address", map[string]string{"grpc.listen": "secret"}},
 		{"spoe.listen: is no address", map[string]string{"spoe.listen": "secret"}},
-		{"proxy.listen: is no address", map[string]string{"proxy.listen": "secret"}},
+		{"proxy.listen: is no address", map[string]string{"proxy.listen": "secret", "proxy.upstreams": "http://127.0.0.1:3000"}},
 		{"smtp.address: is no address", map[string]string{"smtp.address": "secret"}},
 		{"gate.listen: is the address of listen too", map[string]string{"gate.listen": "127.0.0.1:8080"}},
 		{"ops_listen: is the address of listen too", map[string]string{"ops_listen": "127.0.0.1:8080"}},

@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +29,7 @@ var clientVariables = []string{"TOKEN", "SERVER", "PROFILE", "CONFIG", "KEY_ID",
 // Load reads the configuration. Later sources win: defaults, the file at path (empty:
 // none), the environment (as of os.Environ), flags (by key). An unknown key, an
 // unreadable file and a value of the wrong kind are errors that name the key and the
-// source, never the value.
+// source, never the value; all that are found are told, one a line.
 func Load(path string, environ []string, flags map[string]string) (Config, error) {
 	var c Config
 	set := settings(&c)
@@ -37,28 +38,41 @@ func Load(path string, environ []string, flags map[string]string) (Config, error
 			return Config{}, fmt.Errorf("default of %s: %w", s.key, err)
 		}
 	}
-	file, err := readFile(path)
+	file, lines, err := readFile(path)
 	if err != nil {
 		return Config{}, err
 	}
+	var wrong []error
 	for _, source := range []struct {
 		name   string
 		values map[string]string
-	}{{path, file}, {"environment", fromEnviron(environ, set)}, {"flags", flags}} {
-		for _, key := range sortedKeys(source.values) {
-			i := slices.IndexFunc(set, func(s setting) bool { return s.key == key })
-			if i < 0 {
-				return Config{}, fmt.Errorf("%s: unknown setting %q", source.name, key)
-			}
-			if err := set[i].put(source.values[key]); err != nil {
-				return Config{}, fmt.Errorf("%s: %s: %w", source.name, key, err)
+		lines  map[string]int
+	}{{path, file, lines}, {"environment", fromEnviron(environ, set), nil}, {"flags", flags, nil}} {
+		keys := slices.SortedFunc(maps.Keys(source.values), func(a, b string) int {
+			return cmp.Or(source.lines[a]-source.lines[b], strings.Compare(a, b))
+		})
+		for _, key := range keys {
+			if err := put(set, key, source.values[key]); err != nil {
+				wrong = append(wrong, fmt.Errorf("%s: %s%w", source.name, ofLine(source.lines[key]), err))
 			}
 		}
 	}
-	if err := c.check(); err != nil {
+	if err := errors.Join(append(wrong, c.check())...); err != nil {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// put parses text into the setting with this key.
+func put(set []setting, key, text string) error {
+	i := slices.IndexFunc(set, func(s setting) bool { return s.key == key })
+	if i < 0 {
+		return fmt.Errorf("unknown setting %q", key)
+	}
+	if err := set[i].put(text); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
 }
 
 // setting is one field of Config, found by its tags.
@@ -126,14 +140,15 @@ func (s setting) put(text string) error {
 	case *[]string:
 		*p = splitList(text)
 	case *[]netip.Prefix:
-		*p = nil
+		var all []netip.Prefix
 		for _, w := range splitList(text) {
 			n, err := netip.ParsePrefix(w)
 			if err != nil {
 				return errors.New("holds something that is no network such as 10.0.0.0/8")
 			}
-			*p = append(*p, n.Masked())
+			all = append(all, n.Masked())
 		}
+		*p = all
 	default:
 		panic("config: a field of a kind that put does not know: " + s.key)
 	}
@@ -150,16 +165,45 @@ func splitList(text string) []string {
 	return out
 }
 
-// readFile reads a TOML file as text by key.
-func readFile(path string) (map[string]string, error) {
+// readFile reads a TOML file as text by key, and the lines of the keys.
+func readFile(path string) (map[string]string, map[string]int, error) {
 	if path == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
+		return nil, nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return parse(path, text)
+	values, err := parse(path, text)
+	return values, linesOf(string(text)), err
+}
+
+// tomlLine is a line that begins a table, or sets a plain key.
+var tomlLine = regexp.MustCompile(`^\s*(?:\[\s*([\w.-]+)\s*\]|([\w.-]+)\s*=)`)
+
+// linesOf finds keys in a TOML file, from 1. What is written in another way, as in a table on
+// one line, has none: an error of it names the key alone.
+func linesOf(text string) map[string]int {
+	out, prefix, n := map[string]int{}, "", 0
+	for line := range strings.Lines(text) {
+		n++
+		switch m := tomlLine.FindStringSubmatch(line); {
+		case m == nil:
+		case m[1] != "":
+			prefix = m[1] + "."
+		default:
+			out[prefix+m[2]] = n
+		}
+	}
+	return out
+}
+
+// ofLine is the place of an error; empty for a line that is not known.
+func ofLine(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("line %d: ", n)
 }
 
 func parse(path string, text []byte) (map[string]string, error) {
@@ -261,13 +305,4 @@ func fromEnviron(environ []string, set []setting) map[string]string {
 	}
 	maps.Copy(foreign, ours)
 	return foreign
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -170,7 +170,17 @@ func (h *Handler) updateKey(ctx context.Context, c *caller, in *struct {
 			return nil, errPrecondition
 		}
 	}
-	return h.shown(ctx, c, &k, err)
+	return h.shown(ctx, c, &k, h.ended(ctx, actor, in.Kid, err))
+}
+
+// ended says of a conflict that the key is revoked, where it is that.
+func (h *Handler) ended(ctx context.Context, actor gatehouse.Actor, kid string, err error) error {
+	if errors.Is(err, gatehouse.ErrConflict) {
+		if k, readErr := h.c.Authority.Get(ctx, actor, kid); readErr == nil && k.State == gatehouse.StateRevoked {
+			return &ConflictError{Problem: "the key is revoked, for good"}
+		}
+	}
+	return err
 }
 
 func (h *Handler) deleteKey(ctx context.Context, c *caller, in *KeyPath) (*struct{}, error) {
@@ -192,7 +202,7 @@ func (h *Handler) change(ctx context.Context, c *caller, kid string, verb keyVer
 		return nil, err
 	}
 	k, err := verb(ctx, actor, kid)
-	return h.shown(ctx, c, &k, err)
+	return h.shown(ctx, c, &k, h.ended(ctx, actor, kid, err))
 }
 
 type keyVerb func(ctx context.Context, actor gatehouse.Actor, kid string) (gatehouse.Key, error)
@@ -204,7 +214,7 @@ func (h *Handler) end(ctx context.Context, c *caller, kid string, verb keyVerb) 
 		return nil, err
 	}
 	k, err := verb(ctx, actor, kid)
-	return h.shown(ctx, c, &k, err)
+	return h.shown(ctx, c, &k, h.ended(ctx, actor, kid, err))
 }
 
 // keyBody is a key as the wire has it.

@@ -22,7 +22,7 @@ func (h *Handler) rotationOperations() []operation {
 			Method: http.MethodPost, Path: "/v1/keys/{kid}/rotation/" + verb, ID: id, Tag: "rotation", Summary: summary, Status: http.StatusOK,
 			limits: small, Scope: gatehouse.ScopeKeysRotate, again: h.keyAgain,
 		}, func(ctx context.Context, c *caller, in *KeyPath) (*keyOut, error) {
-			return h.change(ctx, c, in.Kid, do)
+			return h.change(ctx, c, in.Kid, h.ofRotation(do))
 		})
 	}
 	return []operation{
@@ -86,6 +86,19 @@ func (h *Handler) whyNotRotated(ctx context.Context, actor gatehouse.Actor, kid 
 	return err
 }
 
+// ofRotation is a verb that says of a conflict that no rotation is under way, where none is.
+func (h *Handler) ofRotation(verb keyVerb) keyVerb {
+	return func(ctx context.Context, actor gatehouse.Actor, kid string) (gatehouse.Key, error) {
+		k, err := verb(ctx, actor, kid)
+		if errors.Is(err, gatehouse.ErrConflict) {
+			if now, readErr := h.c.Authority.Get(ctx, actor, kid); readErr == nil && len(now.Rotation(time.Now()).Outgoing) == 0 {
+				err = &ConflictError{Problem: "no rotation is under way"}
+			}
+		}
+		return k, err
+	}
+}
+
 func (h *Handler) extendRotation(ctx context.Context, c *caller, in *struct {
 	KeyPath
 	Body api.Extend
@@ -94,9 +107,9 @@ func (h *Handler) extendRotation(ctx context.Context, c *caller, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return h.change(ctx, c, in.Kid, func(ctx context.Context, a gatehouse.Actor, kid string) (gatehouse.Key, error) {
+	return h.change(ctx, c, in.Kid, h.ofRotation(func(ctx context.Context, a gatehouse.Actor, kid string) (gatehouse.Key, error) {
 		return h.c.Authority.ExtendRotation(ctx, a, kid, grace)
-	})
+	}))
 }
 
 type rotationOut struct{ Body api.Rotation }
