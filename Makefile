@@ -63,6 +63,10 @@ test-nodes-full: deps ## run the tests of several nodes at full size, without th
 fuzz: ## run every fuzz target for FUZZTIME each (30s); FUZZ=FuzzParse picks by name
 	GO='$(GO)' FUZZTIME='$(FUZZTIME)' FUZZ='$(FUZZ)' scripts/fuzz
 
+.PHONY: bench-gates
+bench-gates: deps ## run the benchmark of the gates with a million keys, against its bars; half an hour on a quiet machine
+	GATEHOUSE_BENCH_KEYS=1000000 taskset -c 1 $(GO) test -run '^$$' -bench 'ForwardAuth$$' -benchtime 20x -timeout 60m ./internal/server
+
 .PHONY: bench
 bench: deps ## run the benchmarks; BENCH=Verify picks by name, PKG=./gate narrows them
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)

@@ -19,7 +19,6 @@ import (
 // accountsPage is a page of the accounts.
 type accountsPage struct {
 	Asked    client.AccountQuery
-	Find     string // e-mail address or uid that was looked for
 	States   []gatehouse.PrincipalState
 	Accounts []api.Account
 	More     string // where the next page is; empty: this is the last
@@ -35,23 +34,19 @@ var accountStates = []gatehouse.PrincipalState{
 func (v *visit) accounts() error {
 	get := v.r.URL.Query().Get
 	page := accountsPage{
-		Asked: client.AccountQuery{Kind: get("kind"), Owner: get("owner"), State: get("state"), Role: get("role")},
-		Find:  strings.TrimSpace(get("find")), States: accountStates,
+		Asked:  client.AccountQuery{Kind: get("kind"), Owner: get("owner"), State: get("state"), Role: get("role"), Text: strings.TrimSpace(get("find"))},
+		States: accountStates,
 	}
 	status := http.StatusOK
-	if page.Find != "" {
-		one, err := v.api.Account(v.r.Context(), page.Find)
-		if err == nil {
-			return v.to(accountAt(one.UID), "")
-		}
-		if status, page.Problem, err = v.answered(err); err != nil {
-			return err
-		}
-	}
 	found, err := v.api.AccountPage(v.r.Context(), page.Asked, client.Page{Cursor: get("cursor"), Limit: rows})
 	if err != nil {
 		if status, page.Problem, err = v.answered(err); err != nil {
 			return err
+		}
+	}
+	for _, a := range found.Accounts {
+		if find := page.Asked.Text; find != "" && (strings.EqualFold(a.Email, find) || strings.EqualFold(a.UID, find)) {
+			return v.to(accountAt(a.UID), "")
 		}
 	}
 	page.Accounts = found.Accounts

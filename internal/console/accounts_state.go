@@ -5,7 +5,6 @@ package console
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/api"
@@ -35,6 +34,7 @@ type statePage struct {
 	Danger        bool
 	Own           bool   // it is the account of the reader
 	Word          string // that has to be typed; empty: none
+	Typed         string // in its place
 	Once          string // of the form as it was sent first; empty: a new one
 	Problem       string
 }
@@ -49,7 +49,7 @@ func (v *visit) statePage(state string) (*statePage, error) {
 	if !known {
 		return nil, errForm
 	}
-	page := &statePage{Account: a, State: state, Title: word.title, Button: word.button, Danger: word.danger, Own: a.UID == v.account.UID, Once: v.r.PostFormValue("once")}
+	page := &statePage{Account: a, State: state, Title: word.title, Button: word.button, Danger: word.danger, Own: a.UID == v.account.UID, Once: v.r.PostFormValue("once"), Typed: v.r.PostFormValue("confirm")}
 	if word.danger {
 		page.Word = a.UID[max(0, len(a.UID)-4):]
 	}
@@ -80,7 +80,7 @@ func (v *visit) setAccountState() error {
 	if err != nil {
 		return err
 	}
-	if page.Word != "" && strings.TrimSpace(v.r.PostFormValue("confirm")) != page.Word {
+	if page.Word != "" && !v.confirms(page.Word) {
 		page.Problem = "Type the last characters of the user id, as they are shown, to confirm. Nothing was done."
 		return v.stateForm(page)(http.StatusUnprocessableEntity)
 	}

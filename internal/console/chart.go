@@ -22,7 +22,7 @@ type chart struct {
 // line is one of a chart.
 type line struct {
 	Label  string  `json:"label"`
-	Tone   string  `json:"tone"` // "good", "warn" or "bad"
+	Tone   string  `json:"tone"` // "good", "bad", "warn", "accent" or "faint"
 	Values []int64 `json:"values"`
 }
 
@@ -52,24 +52,38 @@ func (c chart) Rows() (out []chartRow) {
 	return out
 }
 
-// chartOf draws what was granted and what was denied, in spans of step. The API leaves out
-// spans in which nothing happened.
+// denialTones are those of denials, the most frequent first. More lines are hard to tell apart: the
+// last one is of all other reasons, where there are more.
+var denialTones = []string{"bad", "warn", "accent", "faint"}
+
+// chartOf draws what was granted, and what was denied by reason, in spans of step. The API leaves
+// out spans in which nothing happened.
 func chartOf(u *api.Usage, step time.Duration) chart {
-	pass, deny := line{Label: "Granted", Tone: "good"}, line{Label: "Denied", Tone: "bad"}
-	out, next := chart{}, 0
+	totals := map[string]int64{}
+	for _, p := range u.Points {
+		for outcome, n := range p.Counts {
+			totals[outcome] += n
+		}
+	}
+	out, place, next := chart{Series: []line{{Label: "Granted", Tone: "good"}}}, map[string]int{granted: 0}, 0
+	for i, reason := range denials(totals) {
+		if i < len(denialTones) {
+			out.Series = append(out.Series, line{Label: "Denied: " + reason.Name, Tone: denialTones[i]})
+		} else {
+			out.Series[len(denialTones)].Label = "Denied: other reasons"
+		}
+		place[reason.Name] = min(i+1, len(denialTones))
+	}
 	for at := u.From.Truncate(step); at.Before(u.To); at = at.Add(step) {
-		var yes, no int64
+		out.Times = append(out.Times, at.Unix())
+		for i := range out.Series {
+			out.Series[i].Values = append(out.Series[i].Values, 0)
+		}
 		for ; next < len(u.Points) && u.Points[next].Start.Before(at.Add(step)); next++ {
 			for outcome, n := range u.Points[next].Counts {
-				if outcome == granted {
-					yes += n
-				} else {
-					no += n
-				}
+				out.Series[place[outcome]].Values[len(out.Times)-1] += n
 			}
 		}
-		out.Times, pass.Values, deny.Values = append(out.Times, at.Unix()), append(pass.Values, yes), append(deny.Values, no)
 	}
-	out.Series = []line{pass, deny}
 	return out
 }

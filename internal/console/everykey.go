@@ -6,12 +6,10 @@ package console
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed14544106/gatehouse/api"
 	"github.com/seed14544106/gatehouse/client"
-	"github.com/seed14544106/gatehouse/prefixedkey"
 )
 
 // everyKeyPage is a page of all keys.
@@ -48,26 +46,7 @@ func (f *keyFilter) query(now time.Time) client.KeyQuery {
 	return q
 }
 
-// withoutSecrets is where the same is asked with the key ids alone of tokens that were pasted
-// into a search, so that no secret stays in the address or on the page; empty: there are none.
-func (v *visit) withoutSecrets() (to string) {
-	q := v.r.URL.Query()
-	for _, field := range []string{"text", "owner", "subject", "actor"} {
-		if _, kid, _, err := prefixedkey.Read(strings.TrimSpace(q.Get(field))); err == nil {
-			q.Set(field, kid)
-			to = v.r.URL.Path + "?"
-		}
-	}
-	if to != "" {
-		to += q.Encode()
-	}
-	return to
-}
-
 func (v *visit) everyKey() error {
-	if to := v.withoutSecrets(); to != "" {
-		return v.to(to, "")
-	}
 	get, now := v.r.URL.Query().Get, time.Now().UTC()
 	page := everyKeyPage{Schemes: v.Schemes, Now: now, Asked: keyFilter{
 		Text: get("text"), Owner: get("owner"), State: get("state"), Scheme: get("scheme"), Scope: get("scope"), Expires: get("expires"), Unused: get("unused"),

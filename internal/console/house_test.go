@@ -57,10 +57,12 @@ type house struct {
 	t         testing.TB
 	mu        sync.Mutex
 	at        time.Time
+	database  string // the file of the store
 	store     *sqlite.DB
 	authority *gatehouse.Authority
 	directory *account.Directory
 	signing   *assertion.Keys
+	sealer    *seal.Sealer
 	keeper    *seal.Keeper                      // of the keyring
 	cluster   func(context.Context) api.Cluster // nil: the API does not tell
 	proxies   gate.Proxies
@@ -96,13 +98,15 @@ func open(t testing.TB) *house {
 	ctx, dir := context.Background(), t.TempDir()
 	h := &house{t: t, at: time.Now(), mailbox: &mailbox{letters: make(chan letter, 64)}, proxies: gate.TrustProxies(netip.MustParsePrefix("192.0.2.0/24"))}
 	var err error
-	h.store, err = sqlite.Open(ctx, filepath.Join(dir, "gatehouse.db"), sqlite.Options{})
+	h.database = filepath.Join(dir, "gatehouse.db")
+	h.store, err = sqlite.Open(ctx, h.database, sqlite.Options{})
 	h.must(err)
 	t.Cleanup(func() { _ = h.store.Close() })
 	ring, err := seal.CreateKeyring(filepath.Join(dir, "keyring"))
 	h.must(err)
 	sealer, err := seal.NewSealer(ctx, ring, h.store, time.Now)
 	h.must(err)
+	h.sealer = sealer
 	h.keeper = seal.NewKeeper(seal.KeeperConfig{Sealer: sealer, Rows: h.store, Audit: h.store})
 	t.Cleanup(h.keeper.Close)
 	replay, err := memory.OpenReplay(memory.Options{Fresh: true, Capacity: 1 << 12})

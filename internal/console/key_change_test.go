@@ -284,7 +284,7 @@ func TestRotateKey(t *testing.T) {
 	all := s
 	all.Total, all.Peer, all.Agent = true, netip.Addr{}, ""
 	h.must(h.store.AddUsage(t.Context(), &gatehouse.UsageBatch{Sources: []gatehouse.Source{s, all}}))
-	b.get(path).expect(t, 200, "Rotation under way", "not safe to finish yet", "198.51.100.77", path+"/rotation")
+	b.get(path).expect(t, 200, "Rotation under way", "not safe to finish yet</span>: <bdi>the old secret was used", "198.51.100.77", path+"/rotation")
 	b.get(path+"/rotation").expect(t, 200, "198.51.100.77", "python", "3 uses", "Finish the rotation", `name="sure"`, `<button class="danger" type="submit" name="do" value="finish">`)
 	b.post(path+"/rotation", "do", "finish").expect(t, 422, "It is not safe to finish yet: the old secret was used", "198.51.100.77 by python. Tick the box")
 	if k := h.stored(k.Key.ID); len(k.Materials) != 2 {

@@ -25,11 +25,11 @@ func (v *visit) editKey() error {
 	if err != nil {
 		return err
 	}
-	page := &keyFormPage{Key: k, keyForm: v.typed()}
+	page := &keyFormPage{Key: k, keyForm: v.typed(expiryKeep)}
 	if page.Version, err = strconv.ParseInt(v.r.PostFormValue("version"), 10, 64); err != nil || page.Version < 1 {
 		return errForm
 	}
-	p, err := page.patch(time.Now())
+	p, err := page.patch(time.Now(), k.Schemes)
 	if err == nil {
 		_, err = v.api.UpdateKey(v.r.Context(), k.ID, page.Version, p)
 	}

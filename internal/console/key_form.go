@@ -22,20 +22,25 @@ import (
 type keyForm struct {
 	Name, Scheme, PublicKey string
 	Picked                  []string // scopes that were ticked
-	Scopes                  string   // others, with blanks between them
+	Scopes                  string   // others, with blanks or commas between them
 	Expiry, Date            string   // a preset, and the day of the preset "date"
 	Networks, Metadata      string
 	Limits                  string
 	Signed                  bool
 }
 
-// typed is the form of the request.
-func (v *visit) typed() keyForm {
+// typed is the form of the request. preset is the expiry that the form had when nobody had touched
+// it: a day that is given with it is meant, as no choice was made against it.
+func (v *visit) typed(preset string) keyForm {
 	get := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
-	return keyForm{
+	f := keyForm{
 		Name: get("name"), Scheme: get("scheme"), PublicKey: get("public_key"), Picked: v.r.PostForm["scope"], Scopes: get("scopes"),
 		Expiry: get("expiry"), Date: get("date"), Networks: get("networks"), Metadata: get("metadata"), Limits: get("limits"), Signed: get("signed") != "",
 	}
+	if f.Date != "" && f.Expiry == preset {
+		f.Expiry = expiryDate
+	}
+	return f
 }
 
 // formOf is the form that says what a key is.
@@ -52,7 +57,7 @@ func formOf(k *api.Key) keyForm {
 // scopes are those that were ticked and those that were written, each once.
 func (f *keyForm) scopes() []string {
 	out := []string{}
-	for _, s := range slices.Concat(f.Picked, strings.Fields(f.Scopes)) {
+	for _, s := range slices.Concat(f.Picked, words(f.Scopes)) {
 		if !slices.Contains(out, s) {
 			out = append(out, s)
 		}
@@ -60,8 +65,11 @@ func (f *keyForm) scopes() []string {
 	return out
 }
 
-func (f *keyForm) networks() []string {
-	return strings.FieldsFunc(f.Networks, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+func (f *keyForm) networks() []string { return words(f.Networks) }
+
+// words are those of a text, with blanks or commas between them.
+func words(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
 // metadata reads lines of name=value. *gatehouse.InvalidError.
@@ -78,12 +86,13 @@ func (f *keyForm) metadata() (map[string]string, error) {
 		}
 		out[name] = strings.TrimSpace(value)
 	}
-	return out, nil
+	return out, gatehouse.Metadata(out).Check()
 }
 
 // The presets of an expiry. Others are numbers of days.
 const (
-	expiryKeep  = "keep"
+	expiryKeep  = "keep" // of the form that changes a key: it begins with this one
+	expiryNew   = "90"   // that the form of a new key begins with
 	expiryNever = "never"
 	expiryDate  = "date"
 )
@@ -93,6 +102,9 @@ var expiryDays = map[string]int{"30": 30, "90": 90, "365": 365}
 // expires is when the key ends; zero: never. It is always a midnight in UTC: a form that is
 // sent twice asks for the same, so that the API knows it again. *gatehouse.InvalidError.
 func (f *keyForm) expires(now time.Time) (time.Time, error) {
+	if f.Date != "" && f.Expiry != expiryDate {
+		return time.Time{}, &gatehouse.InvalidError{Field: "expiry", Problem: "a day is given, and another end is chosen: choose “with the day below”, or take the day out"}
+	}
 	day := now.UTC().Truncate(24 * time.Hour)
 	if n, ok := expiryDays[f.Expiry]; ok {
 		return day.AddDate(0, 0, n+1), nil
@@ -112,46 +124,45 @@ func (f *keyForm) expires(now time.Time) (time.Time, error) {
 
 // newKey is the key that the form asks for. Its errors are *gatehouse.InvalidError, all at once.
 func (f *keyForm) newKey(now time.Time) (api.NewKey, error) {
-	n := api.NewKey{Name: f.Name, Schemes: []string{f.Scheme}, Scopes: f.scopes(), Networks: f.networks(), Signed: f.Signed}
-	var wrong [5]error
-	switch n.PublicKey = f.PublicKey; {
-	case private(f.PublicKey):
-		wrong[0] = errPrivate
-	case f.PublicKey != "" && f.Scheme != schemeHTTPSig:
-		wrong[0] = &gatehouse.InvalidError{Field: "public key", Problem: "it is for signed requests alone: choose those, or take the public key out"}
+	n := api.NewKey{Name: f.Name, Schemes: []string{f.Scheme}, Scopes: f.scopes(), Networks: f.networks(), Signed: f.Signed, PublicKey: f.PublicKey}
+	wrong := f.check(n.Schemes)
+	if f.Scheme == schemeHTTPSig {
+		wrong = append(wrong, checkPublic(f.PublicKey))
+	} else if f.PublicKey != "" {
+		wrong = append(wrong, &gatehouse.InvalidError{Field: "public key", Problem: "it is for signed requests alone: choose those, or take the public key out"})
 	}
 	if f.Scheme == schemeShield && len(n.Scopes) == 0 { // the API would give it all, as Shield does
-		wrong[1] = &gatehouse.InvalidError{Field: "scopes", Problem: "a Shield key that names none may do everything, as in Shield: name some, or * for everything"}
+		wrong = append(wrong, &gatehouse.InvalidError{Field: "scopes", Problem: "a Shield key that names none may do everything, as in Shield: name some, or * for everything"})
 	}
-	var ends time.Time
-	if ends, wrong[2] = f.expires(now); !ends.IsZero() {
+	ends, late := f.expires(now)
+	if !ends.IsZero() {
 		n.Expires = &ends
+		if !ends.After(now) {
+			late = &gatehouse.InvalidError{Field: "expires", Problem: "is not in the future"}
+		}
 	}
-	n.Limits, wrong[3] = readLimits(f.Limits)
-	n.Metadata, wrong[4] = f.metadata()
-	return n, errors.Join(wrong[:]...)
+	var badLimits, badNotes error
+	n.Limits, badLimits = readLimits(f.Limits)
+	n.Metadata, badNotes = f.metadata()
+	return n, errors.Join(append(wrong, late, badLimits, badNotes)...)
 }
 
-// patch is the change that the form asks for. Its errors are *gatehouse.InvalidError, all at once.
-func (f *keyForm) patch(now time.Time) (api.PatchKey, error) {
+// patch is the change that the form asks for, of a key of these schemes. Its errors are *gatehouse.InvalidError, all at once.
+func (f *keyForm) patch(now time.Time, schemes []string) (api.PatchKey, error) {
+	wrong := f.check(schemes)
 	notes, badNotes := f.metadata()
 	limits, badLimits := readLimits(f.Limits)
 	p := api.PatchKey{Name: &f.Name, Scopes: new(f.scopes()), Networks: new(append([]string{}, f.networks()...)), Signed: &f.Signed, Limits: &limits, Metadata: &notes}
 	if f.Expiry == expiryKeep {
-		return p, errors.Join(badLimits, badNotes)
+		return p, errors.Join(append(wrong, badLimits, badNotes)...)
 	}
 	ends, err := f.expires(now)
 	p.Expires = new(expiryNever)
 	if !ends.IsZero() {
 		p.Expires = new(ends.Format(time.RFC3339))
 	}
-	return p, errors.Join(err, badLimits, badNotes)
+	return p, errors.Join(append(wrong, err, badLimits, badNotes)...)
 }
-
-// private reports whether a text is a private key, which is none of ours to know.
-func private(text string) bool { return strings.Contains(text, "PRIVATE") }
-
-var errPrivate = &gatehouse.InvalidError{Field: "public key", Problem: "this is the private key, which nobody but you should see: make another pair, and paste the public one"}
 
 // scopeChoice is a scope that a form offers.
 type scopeChoice struct {
@@ -184,6 +195,11 @@ func (v *visit) offer(f *keyForm, owner string) ([]scopeChoice, error) {
 	if v.operates() {
 		for _, m := range gatehouse.ManagementScopes() {
 			add(string(m.Scope), m.Text)
+		}
+	}
+	for _, s := range have {
+		if strings.Contains(s, ",") { // written among the others it would be two
+			add(s, "as it is now")
 		}
 	}
 	rest := slices.DeleteFunc(have, func(s string) bool {

@@ -91,7 +91,7 @@ func (p *keyFormPage) offered(manages bool) (out []scopeChoice) {
 
 func (v *visit) showNewKey() error {
 	page := &keyFormPage{Owner: v.r.URL.Query().Get("owner")}
-	page.Expiry = "90"
+	page.Expiry = expiryNew
 	return v.keyForm(page)(http.StatusOK)
 }
 
@@ -118,7 +118,7 @@ func (v *visit) keyForm(page *keyFormPage) func(int) error {
 }
 
 func (v *visit) createKey() error {
-	page := &keyFormPage{keyForm: v.typed(), Owner: v.r.PostFormValue("owner"), Once: v.r.PostFormValue("once")}
+	page := &keyFormPage{keyForm: v.typed(expiryNew), Owner: v.r.PostFormValue("owner"), Once: v.r.PostFormValue("once")}
 	n, err := page.newKey(time.Now())
 	var made api.CreatedKey
 	if err == nil {

@@ -65,9 +65,10 @@ func (v *visit) rotateKey() error {
 	}
 	asked := api.Rotate{Grace: page.Grace, PublicKey: page.PublicKey}
 	var made api.CreatedKey
-	if err = errPrivate; private(page.PublicKey) {
+	if private(page.PublicKey) {
 		page.PublicKey = ""
-	} else {
+	}
+	if err = checkPublic(asked.PublicKey); err == nil {
 		made, err = v.api.RotateKey(v.r.Context(), k.ID, asked)
 	}
 	if err == nil || errors.Is(err, client.ErrSecretLost) {

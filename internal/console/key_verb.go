@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,12 +47,20 @@ var verbs = map[string]*verb{
 	},
 }
 
+// confirms reports whether one of the words was typed to confirm the form. Capitals do not matter, as
+// it shows that somebody looked, and nothing more.
+func (v *visit) confirms(words ...string) bool {
+	typed := strings.TrimSpace(v.r.PostFormValue("confirm"))
+	return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(word, typed) })
+}
+
 // verbPage asks to confirm a verb.
 type verbPage struct {
 	Key                 *shownKey
 	Title, Button, Text string
 	Danger              bool
 	Word                string // that has to be typed; empty: none
+	Typed               string // in its place
 	Reason              string
 	Once                string // of the form as it was sent first; empty: a new one
 	Problem             string
@@ -95,8 +104,8 @@ func (v *visit) doVerb() error {
 	if err != nil {
 		return err
 	}
-	page.Once, page.Reason = v.r.PostFormValue("once"), v.r.PostFormValue("reason")
-	if typed := strings.TrimSpace(v.r.PostFormValue("confirm")); page.Word != "" && typed != page.Word && typed != page.Key.ID {
+	page.Once, page.Reason, page.Typed = v.r.PostFormValue("once"), v.r.PostFormValue("reason"), v.r.PostFormValue("confirm")
+	if page.Word != "" && !v.confirms(page.Word, page.Key.ID) {
 		page.Problem = "Type the last characters of the key id, as they are shown, or all of it, to confirm."
 		page.Unconfirmed = true
 		return v.verbForm(page)(http.StatusUnprocessableEntity)

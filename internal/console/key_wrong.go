@@ -46,7 +46,7 @@ func (f *keyForm) field(err error) string {
 	for _, field := range keyFields {
 		switch {
 		case !slices.Contains(field.names, named), field.id == "scheme" && f.Scheme == "": // which is not shown again
-		case field.id == "expiry" && f.Expiry == expiryDate:
+		case field.id == "expiry" && (f.Expiry == expiryDate || f.Date != ""):
 			return "date"
 		default:
 			return field.id

@@ -27,9 +27,9 @@ func TestWrongFieldsOfKeys(t *testing.T) {
 	if n := strings.Count(p.text, "autofocus"); n != 1 {
 		t.Errorf("%d fields have the focus: %v", n, p)
 	}
-	// A day of the past does not matter where another end is chosen.
+	// A day of the past is wrong even where another end was chosen by nobody.
 	b.get("/keys/new")
-	b.post("/keys", "scheme", "bearer", "expiry", "90", "date", "2020-01-01").expect(t, 201)
+	b.post("/keys", "scheme", "bearer", "expiry", "90", "date", "2020-01-01").expect(t, 422, `id="date-wrong" role="alert">Expires: is not in the future`)
 	b.get("/keys/new")
 	b.post("/keys", "scheme", "bearer", "expiry", "never", "networks", "here").expect(t, 422, `id="networks-wrong" role="alert">Networks`, `aria-describedby="networks-wrong networks-hint" autofocus`)
 	path := "/keys/" + h.key(holder, "billing", "bearer").Key.ID

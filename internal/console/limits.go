@@ -6,7 +6,6 @@ package console
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +52,7 @@ func shortSpan(d time.Duration) string {
 // *gatehouse.InvalidError.
 func readLimits(text string) (limits []api.Limit, err error) {
 	limits = []api.Limit{}
+	var checked []gatehouse.Limit
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
@@ -64,6 +64,11 @@ func readLimits(text string) (limits []api.Limit, err error) {
 			return nil, &gatehouse.InvalidError{Field: "limits", Problem: fmt.Sprintf("line %d is not such as calls=100/1m, calls=100/1m+20 or plan=1000/day", n)}
 		}
 		limits = append(limits, l)
+		refill, _ := gatehouse.ParseRefill(l.Refill) // it has been read
+		checked = append(checked, gatehouse.Limit{Name: l.Name, Count: l.Count, Period: time.Duration(l.Period) * time.Millisecond, Burst: l.Burst, Refill: refill})
+	}
+	if err := gatehouse.CheckLimits(checked); err != nil {
+		return nil, err
 	}
 	return limits, nil
 }
@@ -92,15 +97,13 @@ func readLimit(text string) (l api.Limit, ok bool) {
 	return l, err == nil
 }
 
-// limitsPage is where limits are: of tenants, of accounts and of keys. The API cannot be asked for
-// what has some: a page looks through so many accounts and keys.
+// limitsPage is where limits are: of tenants, of accounts and of keys.
 type limitsPage struct {
 	Tenants  []api.Tenant
 	Refused  string // why the tenants are not told
 	Accounts []api.Account
 	Keys     []api.Key
 	Owners   owners // of the keys
-	Looked   int    // at so many accounts, and at so many keys, at most
 
 	OfAccounts, OfKeys otherPages
 }
@@ -108,29 +111,25 @@ type limitsPage struct {
 // otherPages is where other pages of a list are; empty: there is no such page.
 type otherPages struct{ First, More string }
 
-// Only reports whether this page is all there is.
-func (p otherPages) Only() bool { return p.First == "" && p.More == "" }
-
 func (v *visit) limits() error {
-	const looked = 1000
 	ctx, get := v.r.Context(), v.r.URL.Query().Get
-	page := limitsPage{Looked: looked}
+	page := limitsPage{}
 	tenants, err := v.api.Tenants(ctx)
 	if page.Refused = wrong(err); page.Refused == "" && err != nil {
 		return err
 	}
 	page.Tenants = tenants.Tenants
-	accounts, err := v.api.AccountPage(ctx, client.AccountQuery{}, client.Page{Cursor: get("accounts"), Limit: looked})
+	accounts, err := v.api.AccountPage(ctx, client.AccountQuery{Limited: true}, client.Page{Cursor: get("accounts"), Limit: rows})
 	if err != nil {
 		return err
 	}
-	page.Accounts = slices.DeleteFunc(accounts.Accounts, func(a api.Account) bool { return len(a.Limits) == 0 })
+	page.Accounts = accounts.Accounts
 	page.OfAccounts.First, page.OfAccounts.More = v.pager("/operate/limits", "accounts", accounts.Next)
-	keys, err := v.api.KeyPage(ctx, client.KeyQuery{}, client.Page{Cursor: get("keys"), Limit: looked})
+	keys, err := v.api.KeyPage(ctx, client.KeyQuery{Limited: true}, client.Page{Cursor: get("keys"), Limit: rows})
 	if err != nil {
 		return err
 	}
-	page.Keys = slices.DeleteFunc(keys.Keys, func(k api.Key) bool { return len(k.Limits) == 0 })
+	page.Keys = keys.Keys
 	if page.Owners, err = v.namesOf(page.Keys); err != nil {
 		return err
 	}

@@ -191,8 +191,9 @@ func (v *visit) refusals() ([]api.Attempt, error) {
 // hygienePage is a page of the whole report.
 type hygienePage struct {
 	findings
-	Other otherPages
-	Cut   int // the report ends here, at so many findings, and there are more; zero: it does not
+	DenyAll bool // rules are stored, and they are none
+	Other   otherPages
+	Cut     int // the report ends here, at so many findings, and there are more; zero: it does not
 }
 
 // hygieneReport shows a page of the findings. The API has no cursor for them: it tells the first
@@ -219,5 +220,10 @@ func (v *visit) hygieneReport() error {
 		page.Cut = to
 	}
 	page.Other.First, page.Other.More = v.pager("/operate/hygiene", "from", next)
+	now, err := v.api.Rules(v.r.Context())
+	if err != nil {
+		return err
+	}
+	page.DenyAll = now.Version > 0 && len(now.Rules) == 0
 	return v.show(http.StatusOK, "operate-hygiene.html", "Hygiene", page)
 }

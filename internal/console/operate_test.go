@@ -101,7 +101,7 @@ func TestOverviewCounts(t *testing.T) {
 		{Time: now, Tenant: gatehouse.DefaultTenant, KeyID: soon.ID, Outcome: "replayed", Peer: netip.MustParseAddr("198.51.100.7"), UserAgent: hostileNames[0]},
 	}))
 	p := b.get("/operate")
-	p.expect(t, 200, "<dd>2.00</dd>", "<dd>600</dd>", "<dd>40</dd>", "75.0 %", "25.0 %", "&#34;label&#34;:&#34;Denied&#34;", "<bdi>soon</bdi>", "198.51.100.7", "&lt;img src=x")
+	p.expect(t, 200, "<dd>2.00</dd>", "<dd>600</dd>", "<dd>40</dd>", "75.0 %", "25.0 %", "&#34;label&#34;:&#34;Denied: key_expired&#34;", "&#34;label&#34;:&#34;Denied: replayed&#34;", "<bdi>soon</bdi>", "198.51.100.7", "&lt;img src=x")
 	if strings.Contains(p.text, ">later<") || strings.Contains(p.text, "good-agent") || strings.Contains(p.text, "<img src=x") {
 		t.Errorf("too much: %v", p)
 	}

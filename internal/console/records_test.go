@@ -4,7 +4,6 @@
 package console_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/seed14544106/gatehouse/internal/rest"
 	"github.com/seed14544106/gatehouse/seal"
 	"github.com/seed14544106/gatehouse/state/memory"
-	"github.com/seed14544106/gatehouse/store/sqlite"
 )
 
 func TestAuditLogComesInPages(t *testing.T) {
@@ -107,18 +105,12 @@ func TestAuditLogOffersVerbs(t *testing.T) {
 	}
 }
 
-// rotatable gives the house signing keys that can be rotated, in a database of their own.
+// rotatable gives the house signing keys that can be rotated.
 func (h *house) rotatable() {
 	h.t.Helper()
-	ctx, dir := h.t.Context(), h.t.TempDir()
-	store, err := sqlite.Open(ctx, filepath.Join(dir, "signing.db"), sqlite.Options{})
-	h.must(err)
-	h.t.Cleanup(func() { _ = store.Close() })
-	ring, err := seal.CreateKeyring(filepath.Join(dir, "keyring"))
-	h.must(err)
-	sealer, err := seal.NewSealer(ctx, ring, store, time.Now)
-	h.must(err)
-	h.signing, err = assertion.OpenKeys(ctx, assertion.KeysConfig{Store: store, Sealer: sealer, Algorithms: []string{assertion.ES256}})
+	ctx := h.t.Context()
+	var err error
+	h.signing, err = assertion.OpenKeys(ctx, assertion.KeysConfig{Store: h.store, Sealer: h.sealer, Algorithms: []string{assertion.ES256}})
 	h.must(err)
 	h.t.Cleanup(h.signing.Close)
 	m := assertion.NewMinter(assertion.MinterConfig{Keys: h.signing, Profile: assertion.Default, Issuer: "i", Audience: []string{"a"}})

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed14544106/gatehouse/api"
+	"github.com/seed14544106/gatehouse/gate"
 )
 
 func (c *Console) ruleRoutes() []route {
@@ -30,6 +31,7 @@ type rulesPage struct {
 	Theirs  string // the rules as somebody else has made them meanwhile
 	Problem string // of the rules that were typed
 	Refused string // why they were not removed
+	Confirm string // what was typed to remove them
 
 	Method, URL string // of the request that is asked about
 	Explained   *api.Explained
@@ -67,8 +69,8 @@ func (v *visit) saveRules() error {
 		return errForm
 	}
 	sheet, problem := readRules(page.Text)
-	if problem == "" && len(sheet.demands) == 0 {
-		problem = noRules
+	if problem == "" {
+		problem = sheet.wrong(v.Schemes)
 	}
 	if page.Problem = problem; problem != "" {
 		return v.rulesPage(http.StatusUnprocessableEntity, page)
@@ -82,12 +84,12 @@ func (v *visit) saveRules() error {
 			return v.overtaken(page)
 		}
 	}
-	_, err = v.api.SetRules(v.r.Context(), page.Version, sheet.table())
+	_, err = v.api.SetRules(v.r.Context(), page.Version, sheet.table)
 	if isStatus(err, http.StatusPreconditionFailed) {
 		return v.overtaken(page)
 	}
 	if status, text := v.refusal(err); text != "" {
-		page.Problem = sheet.name(text)
+		page.Problem = text
 		return v.rulesPage(status, page)
 	}
 	if err != nil {
@@ -105,8 +107,10 @@ func (v *visit) removeRules() error {
 	if err != nil || version < 1 {
 		return errForm
 	}
-	refuse := func(status int, text string) error { return v.rulesPage(status, rulesPage{Refused: text}) }
-	if strings.TrimSpace(v.r.PostFormValue("confirm")) != "remove" {
+	refuse := func(status int, text string) error {
+		return v.rulesPage(status, rulesPage{Refused: text, Confirm: v.r.PostFormValue("confirm")})
+	}
+	if !v.confirms("remove") {
 		return refuse(http.StatusUnprocessableEntity, "Type the word remove to remove all rules. Nothing was done.")
 	}
 	err = v.api.RemoveRules(v.r.Context(), version)
@@ -165,18 +169,21 @@ func splitURL(text string) (authority, target string, ok bool) {
 
 // outcomes are what becomes of a request, in words, by the API's name for it.
 var outcomes = map[string]string{
-	"open":           "It passes without a key.",
-	"key":            "It passes with any valid key.",
-	"scopes":         "It passes with a key that has the scopes.",
-	"blocked":        "Nobody passes: the route is blocked.",
-	"no_rule":        "Nobody passes: no rule is for it.",
-	"ambiguous_path": "Nobody passes: the path can be read in two ways.",
+	"open":    "It passes without a key.",
+	"key":     "It passes with any valid key.",
+	"scopes":  "It passes with a key that has the scopes.",
+	"blocked": "Nobody passes: the route is blocked.",
+	"no_rule": "Nobody passes: no rule is for it.",
 }
 
 // Outcome is what becomes of the request, in words.
 func (p rulesPage) Outcome() string {
 	if p.Explained.Outcome == "key" && p.Explained.Pattern == "" {
 		return "There are no rules: at gates it passes with any valid key."
+	}
+	if p.Explained.Outcome == "ambiguous_path" {
+		authority, _, _ := splitURL(p.URL) // it was read once
+		return "Nobody passes: " + gate.WhyAmbiguous(p.Method, authority) + "."
 	}
 	return outcomes[p.Explained.Outcome]
 }

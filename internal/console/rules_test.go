@@ -6,6 +6,9 @@ package console_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/seed14544106/gatehouse"
 )
 
 func TestRulesAreSavedAndExplained(t *testing.T) {
@@ -29,7 +32,8 @@ func TestRulesAreSavedAndExplained(t *testing.T) {
 		{"GET", "/health", 200, []string{">open<", "It passes without a key."}},
 		{"GET", "/x/y", 200, []string{">blocked<"}},
 		{"POST", "/orders/7", 200, []string{">no_rule<", "Nobody passes: no rule is for it.", "Rules that come near"}},
-		{"GET", "/a/../b", 200, []string{">ambiguous_path<"}},
+		{"GET", "/a/../b", 200, []string{">ambiguous_path<", "Nobody passes: the path can be read in two ways."}},
+		{"get", "/health", 200, []string{">ambiguous_path<", "Nobody passes: the method is not in upper case."}},
 		{"GET", "orders", 422, []string{"That is neither a URL nor a path.", `value="orders"`}},
 		{"GET", hostileNames[0], 422, []string{"neither a URL nor a path"}},
 		{hostileNames[3], "/" + hostileNames[3], 200, nil},
@@ -74,13 +78,19 @@ func TestRuleProblemsNameTheLine(t *testing.T) {
 	for _, row := range []struct{ rules, want string }{
 		{"{\n  \"/a\": \"x\",\n  oops\n}", "Line 3 is no JSON"},
 		{"{\n  \"/a\": \"x\"", "Line 2 is no JSON"},
-		{"", "Line 1 is no JSON"},
-		{"[]", "The rules are an object in JSON"},
-		{"null", "The rules are an object in JSON"},
+		{"", "nothing was saved"},
+		{"{}", "nothing was saved"},
+		{"[]", "read as TOML: line 1: "},
+		{"null", "read as TOML: line 1: "},
+		{"[rules]\n\"/a\" = \"x\"\nopen", "read as TOML: line 3: "},
+		{"[rule]\n\"/a\" = \"x\"", "read as TOML: line 1: is not in the table rules"},
+		{"[rules]\n\"/a\" = \"x\"\n\"/b\" = {opne = true}", "Rule &#34;/b&#34; (line 3): opne: is none of all"},
+		{"{\n\"/b\": {\"opne\": true}}", "Rule &#34;/b&#34; (line 2): opne: is none of all"},
+		{"{\"/b\": {\"schemes\": \"barnog\"}}", "Rule &#34;/b&#34; (line 1): schemes: holds a word that is none of"},
 		{"{\n\"/a\": \"x\",\n\"/b\": \"x\",\n\"/a\": \"y\"}", "Lines 2 and 4 have the same pattern."},
 		{"{\n\"/b\": {\"odd\": true},\n\"/a\": \"x\"}", "&#34;/b&#34; (line 2)"},
 		{"{\n\"/b\": {\"all\": \"a\", \"all\": \"b\"}}", "Body:"},
-		{"{\n\"/{x}/b\": \"x\",\n\"/a\": \"x\",\n\n\"/a/{y}\": \"x\"}", "&#34;/a/{y}&#34; (line 5) and &#34;/{x}/b&#34; (line 2) both match"},
+		{"{\n\"/{x}/b\": \"x\",\n\"/a\": \"x\",\n\n\"/a/{y}\": \"x\"}", "Rule &#34;/{x}/b&#34; (line 2): conflicts with &#34;/a/{y}&#34; (line 5): both match"},
 		{"{\"" + hostileNames[3][:11] + "\": 1}", `role="alert"`},
 	} {
 		p := b.post("/operate/rules", "version", "0", "rules", row.rules)
@@ -89,6 +99,16 @@ func TestRuleProblemsNameTheLine(t *testing.T) {
 	}
 	b.post("/operate/rules", "version", "x", "rules", "{}").expect(t, 422)
 	b.get("/operate/rules").expect(t, 200, "There are none yet")
+}
+
+// The rules as the command line has them do as well.
+func TestRulesInTOML(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	b.get("/operate/rules").expect(t, 200, "TOML does as well")
+	b.post("/operate/rules", "version", "0", "rules", "# ours\r\n[rules]\r\n\"GET /orders\" = [\"orders:read\"]\r\n\"/reports\" = { all = \"reports\", cost = 10 }\r\n").leads(t, "/operate/rules?done=rules-saved")
+	b.follow().expect(t, 200, "{\n  &#34;/reports&#34;: {&#34;all&#34;:&#34;reports&#34;,&#34;cost&#34;:10},\n  &#34;GET /orders&#34;: [&#34;orders:read&#34;]\n}")
 }
 
 func TestRulesOfSomebodyElseAreKept(t *testing.T) {
@@ -108,4 +128,36 @@ func TestRulesOfSomebodyElseAreKept(t *testing.T) {
 	}
 	mine.post("/operate/rules", "version", mine.page.input("version"), "rules", `{"/mine": "a", "/theirs": "a"}`).leads(t, "/operate/rules?done=rules-saved")
 	mine.follow().expect(t, 200, "2 rules, version 2")
+}
+
+// Builds of before stored rules that are none, which deny everything: pages say so, and how it
+// ends.
+func TestStoredNoRulesAreTold(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	const told = "that are stored are none, and deny everything"
+	for _, page := range []string{"/operate/rules", "/operate/hygiene"} {
+		if p := b.get(page); strings.Contains(p.text, told) {
+			t.Errorf("%s: there are no rules stored: %v", page, p)
+		}
+	}
+	set := gatehouse.RuleSet{Tenant: gatehouse.DefaultTenant, Text: "{}"}
+	h.must(h.store.PutRules(t.Context(), &set, gatehouse.NewEvent(system, time.Now(), "rules.update", set.Tenant, gatehouse.OutcomeSucceeded)))
+	b.get("/operate/hygiene").expect(t, 200, told)
+	b.get("/operate/rules").expect(t, 200, told, "0 rules, version 1")
+	b.post("/operate/rules/remove", "version", "1", "confirm", "remove").leads(t, "/operate/rules?done=rules-removed")
+	if p := b.follow(); strings.Contains(p.text, told) {
+		t.Errorf("removed: %v", p)
+	}
+}
+
+// What nearly is the path of a rule is named, as the command line does.
+func TestNearRulesAreNamed(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	_, b := h.administrator("super@example.com")
+	b.get("/operate/rules")
+	b.post("/operate/rules", "version", "0", "rules", `{"GET /orders": {"key": true}}`).leads(t, "/operate/rules?done=rules-saved")
+	b.post("/operate/rules/explain", "method", "GET", "url", "/Orders").expect(t, 200, "Rules that come near", "It is for a path with letters of another case; paths are compared exactly.")
 }

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed14544106/gatehouse/gate"
+	"github.com/seed14544106/gatehouse/internal/config"
 )
 
 // ruleLines writes rules as JSON, one a line, by pattern.
@@ -43,33 +45,57 @@ func ruleLines(rules map[string]any) (string, error) {
 	return b.String(), nil
 }
 
-// ruleSheet is rules as they were typed. What a rule demands is the API's to read.
+// ruleSheet is rules as they were typed.
 type ruleSheet struct {
-	demands map[string]json.RawMessage // by pattern
-	lines   map[string]int             // where the patterns stand
+	table map[string]any // by pattern: plain data, or a json.RawMessage that is sent as it was typed
+	lines map[string]int // where the patterns stand, as far as it is known
 }
 
-// readRules reads JSON as ruleLines writes it. What is wrong with it is told with the line.
+// readRules reads JSON as ruleLines writes it, and what does not begin as that does as the TOML of
+// the command line. What is wrong with it is told with the line.
 func readRules(text string) (ruleSheet, string) {
-	sheet := ruleSheet{lines: map[string]int{}}
+	switch start := strings.TrimSpace(text); {
+	case start == "":
+		return ruleSheet{}, noRules
+	case strings.HasPrefix(start, "{"):
+		return readJSONRules(text)
+	}
+	table, err := config.ParseRules([]byte(text))
+	if err != nil {
+		return ruleSheet{}, fmt.Sprintf("This is no JSON, which begins with {, and was read as TOML: %s.", err)
+	}
+	sheet := ruleSheet{table: table, lines: map[string]int{}}
+	for pattern := range table {
+		if before, _, found := strings.Cut(text, strconv.Quote(pattern)); found {
+			sheet.lines[pattern] = 1 + strings.Count(before, "\n")
+		}
+	}
+	return sheet, ""
+}
+
+func readJSONRules(text string) (ruleSheet, string) {
+	sheet := ruleSheet{table: map[string]any{}, lines: map[string]int{}}
 	lineAt := func(offset int64) int { return 1 + strings.Count(text[:min(int(offset), len(text))], "\n") }
-	if err := json.Unmarshal([]byte(text), &sheet.demands); err != nil {
+	var demands map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &demands); err != nil {
 		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return sheet, fmt.Sprintf("Line %d is no JSON: %s.", lineAt(syntax.Offset), syntax.Error())
 		}
 		return sheet, "The rules are an object in JSON: patterns, and what each demands."
 	}
-	d := json.NewDecoder(strings.NewReader(text))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return sheet, "The rules are an object in JSON: patterns, and what each demands."
+	for pattern, demand := range demands {
+		sheet.table[pattern] = demand
 	}
-	for d.More() {
-		t, err := d.Token()
+	d := json.NewDecoder(strings.NewReader(text))
+	_, err := d.Token() // the brace
+	for err == nil && d.More() {
+		var t json.Token
+		t, err = d.Token()
 		pattern, ok := t.(string)
 		line := lineAt(d.InputOffset())
-		var demands json.RawMessage
+		var demand json.RawMessage
 		if err == nil {
-			err = d.Decode(&demands)
+			err = d.Decode(&demand)
 		}
 		if err != nil || !ok {
 			return sheet, fmt.Sprintf("Line %d cannot be read.", line)
@@ -82,33 +108,44 @@ func readRules(text string) (ruleSheet, string) {
 	return sheet, ""
 }
 
-// table is the rules as the client takes them.
-func (s *ruleSheet) table() map[string]any {
-	out := map[string]any{}
-	for pattern, demands := range s.demands {
-		out[pattern] = demands
+// wrong is what is wrong with the rules, the schemes that they name being among these; empty:
+// nothing. The API finds the same, but spends the code of the second factor before it looks, and
+// as it repeats no input it names no pattern.
+func (s *ruleSheet) wrong(schemes []string) string {
+	if len(s.table) == 0 {
+		return noRules
 	}
-	return out
+	rules := gate.Rules{}
+	err := error(nil)
+	for _, pattern := range slices.Sorted(maps.Keys(s.table)) {
+		value := s.table[pattern]
+		if raw, ok := value.(json.RawMessage); ok {
+			err = json.Unmarshal(raw, &value)
+		}
+		var one gate.Rules
+		if err == nil {
+			one, err = gate.ParseRules(map[string]any{pattern: value})
+		}
+		if err != nil {
+			return s.told(err)
+		}
+		rules[pattern] = one[pattern]
+	}
+	if err = rules.CheckSchemes(schemes); err == nil {
+		_, err = rules.Compile()
+	}
+	if err != nil {
+		return s.told(err)
+	}
+	return ""
 }
 
-// The API repeats no input: it tells the places of rules in byte order of their patterns.
-var (
-	places = regexp.MustCompile(`numbers? \d+(?: and \d+)? by pattern`)
-	digits = regexp.MustCompile(`\d+`)
-)
-
-// name puts patterns and lines in place of the places that the API tells.
-func (s *ruleSheet) name(text string) string {
-	sorted := slices.Sorted(maps.Keys(s.lines))
-	return places.ReplaceAllStringFunc(text, func(found string) string {
-		var named []string
-		for _, n := range digits.FindAllString(found, -1) {
-			i, err := strconv.Atoi(n)
-			if err != nil || i < 1 || i > len(sorted) {
-				return found
-			}
-			named = append(named, fmt.Sprintf("%q (line %d)", sorted[i-1], s.lines[sorted[i-1]]))
-		}
-		return strings.Join(named, " and ")
-	})
+// told is an error of rules as a sentence, with the lines of the patterns that it names.
+func (s *ruleSheet) told(err error) string {
+	text := err.Error()
+	for pattern, line := range s.lines {
+		quoted := strconv.Quote(pattern)
+		text = strings.ReplaceAll(text, quoted, fmt.Sprintf("%s (line %d)", quoted, line))
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/seed14544106/gatehouse"
@@ -90,6 +91,12 @@ type newServicePage struct {
 	Problem string
 }
 
+// The names of service accounts. Whoever writes another one keeps the code of the second factor.
+var (
+	serviceName    = regexp.MustCompile(`^[A-Za-z0-9]{4,12}$`)
+	errServiceName = &gatehouse.InvalidError{Field: "name", Problem: "is not 4 to 12 letters or digits, such as nightly"}
+)
+
 func (v *visit) showNewService() error {
 	owner := cmp.Or(v.r.URL.Query().Get("owner"), v.account.Email)
 	return v.show(http.StatusOK, "service-new.html", "New service account", newServicePage{Owner: owner})
@@ -98,7 +105,11 @@ func (v *visit) showNewService() error {
 func (v *visit) createService() error {
 	field := func(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
 	page := newServicePage{Name: field("name"), Owner: field("owner"), Once: v.r.PostFormValue("once")}
-	made, err := v.api.CreateServiceAccount(v.r.Context(), api.NewServiceAccount{Name: page.Name, Owner: page.Owner})
+	var made api.Account
+	var err error = errServiceName
+	if serviceName.MatchString(page.Name) {
+		made, err = v.api.CreateServiceAccount(v.r.Context(), api.NewServiceAccount{Name: page.Name, Owner: page.Owner})
+	}
 	if err == nil {
 		return v.to((&shownService{made}).Path(), "service-made")
 	}

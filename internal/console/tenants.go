@@ -57,7 +57,8 @@ type tenantPage struct {
 	Tenant  api.Tenant
 	Text    string // as typed
 	Limits  string
-	Default bool // it is the one that is always there
+	Default bool   // it is the one that is always there
+	Confirm string // what was typed to remove it
 	Problem string
 }
 
@@ -68,7 +69,7 @@ func (v *visit) tenantPage(status int, problem string) error {
 	if err != nil {
 		return err
 	}
-	page := tenantPage{Tenant: t, Text: t.Text, Limits: limitLines(t.Limits), Default: t.Name == gatehouse.DefaultTenant, Problem: problem}
+	page := tenantPage{Tenant: t, Text: t.Text, Limits: limitLines(t.Limits), Default: t.Name == gatehouse.DefaultTenant, Confirm: v.r.PostFormValue("confirm"), Problem: problem}
 	if v.r.PostForm.Has("limits") {
 		page.Text, page.Limits = v.r.PostFormValue("text"), v.r.PostFormValue("limits")
 	}
@@ -92,7 +93,7 @@ func (v *visit) changeTenant() error {
 	case "enable":
 		_, err = v.api.UpdateTenant(ctx, name, version, api.PatchTenant{State: new(string(gatehouse.TenantActive))})
 	case "remove":
-		if strings.TrimSpace(v.r.PostFormValue("confirm")) != name {
+		if !v.confirms(name) {
 			return v.tenantPage(http.StatusUnprocessableEntity, "Type the name of the tenant to remove it. Nothing was done.")
 		}
 		err = v.api.RemoveTenant(ctx, name)

@@ -44,6 +44,10 @@ func Cookies() []string { return []string{cookieSecure, cookiePlain} }
 func (c *Console) visit(w http.ResponseWriter, r *http.Request, rt *route) {
 	v := &visit{Console: c, w: w, r: r}
 	hygiene(w)
+	if to := v.withoutSecrets(); to != "" {
+		_ = v.to(to, "") // before anything else, such as a way to the sign-in, repeats them
+		return
+	}
 	defer v.settle(false)
 	err := v.enter(rt)
 	if err == nil {
@@ -98,7 +102,7 @@ func manages(role string) bool { return role == "admin" || role == roleSuperadmi
 func (v *visit) actor() gatehouse.Actor {
 	a := gatehouse.Actor{Kind: gatehouse.ActorNobody, Tenant: v.Tenant, Address: v.Proxies.Peer(v.r), UserAgent: v.r.UserAgent()}
 	if v.account != nil {
-		a.Kind, a.ID, a.Tenant, a.Everyone = gatehouse.ActorAccount, v.account.ID, v.account.Tenant, v.operates()
+		a.Kind, a.ID, a.Tenant, a.Everyone, a.Role = gatehouse.ActorAccount, v.account.ID, v.account.Tenant, v.operates(), v.account.Role
 	}
 	return a
 }

@@ -57,7 +57,7 @@ func BenchmarkForwardAuth(b *testing.B) {
 		{"tokens=off/bearer", faceSilent, 0, bearer.Name, 0, false, 0},
 		{"tokens=off/barong", faceSilent, 0, schemebarong.Name, 0, false, 0},
 		{"verify/random", faceAPI, 0, bearer.Name, 0, false, 0},
-		{"verify/hot", faceAPI, 64, bearer.Name, 0, false, 0},
+		{"verify/hot", faceAPI, 64, bearer.Name, 0.4, false, 0},
 		{"5000/tokens=off/bearer", faceSilent, 0, bearer.Name, 0, true, 0},
 	})
 }

@@ -54,10 +54,11 @@
 		}, 1500);
 	};
 
-	// A button that takes something away waits for the text to be typed.
+	// A button that takes something away waits for the text to be typed. Capitals do not matter.
 	const waitForWord = (field) => {
-		const { confirm, confirmToo } = field.dataset;
-		for (const b of field.form.querySelectorAll("button:not([type=button])")) b.disabled = ![confirm, confirmToo].includes(field.value.trim());
+		const typed = field.value.trim().toLowerCase();
+		const { confirm, confirmToo = confirm } = field.dataset;
+		for (const b of field.form.querySelectorAll("button:not([type=button])")) b.disabled = ![confirm, confirmToo].some((word) => word.toLowerCase() === typed);
 	};
 	const showConfirm = (root) => all(root, "input[data-confirm]").forEach(waitForWord);
 	document.addEventListener("input", (e) => e.target.matches("input[data-confirm]") && waitForWord(e.target));
@@ -79,7 +80,7 @@
 	});
 
 	// Charts.
-	const tones = { good: "--good", warn: "--warn", bad: "--bad" };
+	const dashes = { bad: [6, 3], warn: [2, 3], accent: [10, 3, 2, 3], faint: [3, 6] }; // by tone: not all see colours
 	const drawn = new Map(); // elements to their charts
 	const label = (t, step) => (step >= 86400 || t.getHours() + t.getMinutes() === 0 ? day(t).slice(5) : minute(t).slice(11));
 	const draw = (e) => {
@@ -95,10 +96,10 @@
 			scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
 			axes: [{ ...axis, values: (_, at, __, ___, step) => at.map((t) => label(new Date(t * 1000), step)) }, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8] }],
 			series: [
-				{ label: "Time", value: (_, t) => (t === null ? "–" : minute(new Date(t * 1000))) },
+				{ label: "Time", value: (_, t) => (t === null ? "all" : minute(new Date(t * 1000))) },
 				...series.map((s) => ({
-					label: s.label, stroke: colour(tones[s.tone] ?? "--accent"), width: 2, spanGaps: false,
-					dash: s.tone === "bad" ? [6, 3] : undefined, value: (_, n) => (n === null ? "–" : n.toLocaleString()),
+					label: s.label, stroke: colour(`--${s.tone}`), width: 2, spanGaps: false,
+					dash: dashes[s.tone], value: (_, n) => (n ?? s.values.reduce((sum, one) => sum + one, 0)).toLocaleString(), // where nothing is pointed at, all of it
 				})),
 			],
 		}, [times, ...series.map((s) => s.values)], e));

@@ -118,18 +118,18 @@ func word[T ~string](p *packing, s *T, shared bool) {
 func (p *packing) writeText(s string, shared bool) {
 	if shared {
 		if i, ok := p.packer.shared.share(s); ok {
-			p.uvarint(i<<formBits | formShared)
+			p.uvarint(i<<formBits + formShared)
 			return
 		}
 	}
 	p.length += len(s)
 	if hexadecimal(s) {
-		p.uvarint(uint64(len(s)/2)<<formBits | formHex)
+		p.uvarint(uint64(len(s)/2)<<formBits + formHex)
 		data, _ := hex.AppendDecode(p.out.AvailableBuffer(), []byte(s)) // never fails: it is such
 		p.out.Write(data)
 		return
 	}
-	p.uvarint(uint64(len(s))<<formBits | formPlain)
+	p.uvarint(uint64(len(s))<<formBits + formPlain)
 	p.out.WriteString(s)
 }
 

@@ -50,7 +50,7 @@ export async function holder(page) {
 	await press(page, { at: "/keys/new", fill: { Name: "storefront, staging" }, button: "Make the key", shows: "Copy it now", name: "holder-key-made" });
 	await page.reload();
 	await see(page, { shows: "This was done already", name: "holder-key-made-already" });
-	await press(page, { at: "/keys/new", fill: { Name: "wrong", "Other scopes (with blanks between them)": 'no/such"scope' }, button: "Make the key", shows: /scope/, name: "holder-keys-new-refused" });
+	await press(page, { at: "/keys/new", fill: { Name: "wrong", "Other scopes (with blanks or commas between them)": 'no/such"scope' }, button: "Make the key", shows: /scope/, name: "holder-keys-new-refused" });
 
 	await page.goto("/keys?text=asleep");
 	const key = await page.getByRole("link", { name: "asleep", exact: true }).getAttribute("href");
