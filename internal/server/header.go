@@ -98,8 +98,12 @@ func (h *header) line() (refusal string) {
 	return ""
 }
 
-// forget is called when the connection waits for another header, or is closed.
+// forget is called when the connection waits for another header, or is closed. Of a connection
+// without HTTP there is nothing to forget.
 func (h *header) forget() {
+	if h == nil {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.room.Add(-h.heavy)

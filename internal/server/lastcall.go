@@ -21,6 +21,7 @@ type lastCall struct {
 	log     *slog.Logger // is told of those beyond
 	open    atomic.Int64
 	leaving atomic.Bool
+	http    bool         // what comes is HTTP; set before Accept
 	headers atomic.Int64 // bytes that headers have of roomForHeaders
 
 	stirring atomic.Int64 // connections that were idle and on which a request has begun to come
@@ -48,7 +49,11 @@ func (l *lastCall) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.open.Add(1) <= l.most {
-			return &counted{TCPConn: conn.(*net.TCPConn), from: l, header: header{room: &l.headers}}, nil
+			c := &counted{TCPConn: conn.(*net.TCPConn), from: l}
+			if l.http {
+				c.header = &header{room: &l.headers}
+			}
+			return c, nil
 		}
 		l.open.Add(-1)
 		l.log.Warn("a face has no room for more connections", "address", l.Addr().String(), "connections", l.most)
@@ -62,7 +67,7 @@ type counted struct {
 	from   *lastCall
 	once   sync.Once
 	sleep  atomic.Int32 // awake, asleep or stirs
-	header header       // of the request that comes, or came last
+	header *header      // of the request that comes, or came last; nil: it is no HTTP
 }
 
 // How a connection is between requests. http.Server takes one for idle until the whole header
@@ -75,6 +80,9 @@ const (
 
 // Read is that of net.Conn. A header that is refused is answered here.
 func (c *counted) Read(p []byte) (int, error) {
+	if c.header == nil {
+		return c.TCPConn.Read(p)
+	}
 	if len(p) <= buffer {
 		p = p[:min(len(p), atATime)]
 	}

@@ -64,6 +64,31 @@ func TestMostConnections(t *testing.T) {
 	}
 }
 
+// What is no HTTP has no header: nothing of it is counted, held back or refused.
+func TestOtherProtocolsHaveNoHeader(t *testing.T) {
+	t.Parallel()
+	ln, err := listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	sent := bytes.Repeat([]byte("\nContent-Length: 1\nTransfer-Encoding: chunked\n"), 1000)
+	go func() {
+		if c, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+			_, _ = c.Write(sent)
+			_ = c.Close()
+		}
+	}()
+	c, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := io.ReadAll(c); err != nil || !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(sent), err)
+	}
+}
+
 // Who sends one byte on an idle connection does not hold the drain for its whole grace.
 func TestDrainWaitsForNoSingleByte(t *testing.T) {
 	t.Parallel()

@@ -53,6 +53,9 @@ type web struct {
 }
 
 func newWeb(ln net.Listener, h http.Handler, l limits, draining *atomic.Bool, log *slog.Logger) *web {
+	if l, ok := ln.(*lastCall); ok {
+		l.http = true
+	}
 	all, cut := context.WithCancel(context.Background())
 	s := &web{listener: ln, draining: draining, cut: cut, lull: time.Second, log: log}
 	s.Server = &http.Server{
