@@ -5,6 +5,7 @@ package gatehousetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/seed14544106/gatehouse"
 	"github.com/seed14544106/gatehouse/account"
@@ -60,6 +61,15 @@ func actorStill(t *testing.T, h *house) {
 			}
 		}
 	}
+	a := h.account(t, func(a *account.Account) { a.Role = "admin" })
+	judged := h.key(t, a.ID, nil)
+	later := judged
+	later.NotBefore = h.now().Add(time.Hour)
+	must(t, h.UpdateKey(t.Context(), &later, h.event("key.update", judged.ID)))
+	h.unchanged(t, "a key that is for later now", gatehouse.ErrForbidden, func(*gatehouse.Event) error {
+		return h.InsertAccount(t.Context(), &account.Account{ID: name("account"), Tenant: h.tenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive}, nil,
+			h.eventBy(&a, &judged, "admin", "made"))
+	})
 	nobody := account.Account{ID: name("account")}
 	h.unchanged(t, "an actor that is not there", gatehouse.ErrForbidden, func(*gatehouse.Event) error {
 		return h.InsertAccount(t.Context(), &account.Account{ID: name("account"), Tenant: h.tenant, Kind: gatehouse.PrincipalAccount, State: gatehouse.PrincipalActive}, nil,

@@ -85,6 +85,6 @@ func (c *call) as(a account.Account) error {
 		return refuse(http.StatusNotFound, codeNotFound)
 	}
 	c.account = a
-	c.actor.Kind, c.actor.ID = gatehouse.ActorAccount, a.ID
+	c.actor.Kind, c.actor.ID, c.actor.Role = gatehouse.ActorAccount, a.ID, a.Role
 	return nil
 }

@@ -5,8 +5,6 @@ package barong
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +20,7 @@ import (
 )
 
 const (
-	mailQueue   = 256
+	mailQueue   = 4096 // jobs wait in it: an ask for nobody is quickly done, and a flood of them must not crowd others out
 	mailWorkers = 2
 	mailTimeout = 30 * time.Second
 	mailDrain   = 10 * time.Second // how long the end waits for what is queued
@@ -106,8 +103,7 @@ func (p *postman) close() {
 	p.cancel()
 }
 
-// mailLimits bound the mail that strangers can have sent to one account, and what they can
-// have done for one address.
+// mailLimits bound the mail that strangers can have sent to one account.
 var mailLimits = []gatehouse.Limit{
 	{Name: "short", Count: 3, Period: 15 * time.Minute, Burst: 3},
 	{Name: "day", Count: 10, Period: 24 * time.Hour, Burst: 10},
@@ -146,22 +142,20 @@ func (d *Door) resetMail(actor gatehouse.Actor, address string) func(context.Con
 
 // issue makes a token and records its ticket, for the account behind an address. The
 // token is empty where there is nothing to mail: no such account, not in the state for
-// it, or asked for too often. The work is the same for all of them, and how often it is
-// done: a server that is busier for some addresses tells who is here.
+// it, or mailed too often.
 func (d *Door) issue(ctx context.Context, purpose, address string, record func(id string, expires time.Time) error) (account.Account, gatehouse.Secret, error) {
 	var none gatehouse.Secret
 	a, err := d.c.Accounts.Account(ctx, account.ByEmail, address)
 	if errors.Is(err, gatehouse.ErrNotFound) {
-		// Few budgets for all of these: strangers must not fill the limiter of the keys.
-		sum := sha256.Sum256([]byte(strings.ToLower(address)))
-		a, err = account.Account{Tenant: d.c.Tenant, ID: "none:" + hex.EncodeToString(sum[:])[:3], Email: address}, nil
+		return a, none, nil
 	}
 	if err != nil {
 		return a, none, err
 	}
-	// One budget for each purpose: who asks for the one kind must not use up the other. An
-	// account does not begin with what was spent before there was one.
-	ok, _, err := d.c.Limiter.Take(ctx, "barong:mail:"+purpose+":"+a.Tenant+":"+a.ID, mailLimits)
+	// One budget for each purpose, and only mail that is sent is charged to it: who asks
+	// for the one kind must not use up the other.
+	budget := "barong:mail:" + purpose + ":" + a.Tenant + ":" + a.ID
+	ok, _, err := d.c.Limiter.Take(ctx, budget, mailLimits)
 	if err != nil || !ok {
 		return a, none, err
 	}
@@ -171,7 +165,7 @@ func (d *Door) issue(ctx context.Context, purpose, address string, record func(i
 	}
 	err = record(id, d.c.Now().Add(d.c.MailLife))
 	if errors.Is(err, gatehouse.ErrNotFound) {
-		return a, none, nil
+		return a, none, d.c.Limiter.Refund(ctx, budget, mailLimits)
 	}
 	return a, token, err
 }

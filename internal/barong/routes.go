@@ -199,10 +199,10 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, contentType string
 // as Barong does.
 func (d *Door) run(ctx context.Context, r *http.Request, found *route, path string, inPath map[string]string) (answer, error) {
 	c := &call{r: r}
+	said, err := merge(r, inPath) // before anybody is let in: who sends it slowly must not outlive the session
 	if err := d.enter(ctx, c, found.auth, path); err != nil {
 		return answer{}, err
 	}
-	said, err := merge(r, inPath)
 	long := new(http.MaxBytesError)
 	switch {
 	case errors.As(err, &long):
@@ -214,7 +214,14 @@ func (d *Door) run(ctx context.Context, r *http.Request, found *route, path stri
 	if c.params, codes = check(said, found.params); len(codes) > 0 {
 		return answer{}, refuse(http.StatusUnprocessableEntity, codes...)
 	}
-	return found.serve(d, ctx, c)
+	out, err := found.serve(d, ctx, c)
+	refused := new(refusal)
+	stopped := errors.Is(err, gatehouse.ErrForbidden) || errors.Is(err, gatehouse.ErrConflict) && !errors.Is(err, account.ErrLastAdministrator)
+	if c.actor.Role != "" && stopped && !errors.As(err, &refused) {
+		// The account was stopped, or got another role, since it was let in.
+		return answer{}, refuse(http.StatusUnauthorized, "authz.user_not_active")
+	}
+	return out, err
 }
 
 // find looks a route up. known is false for a path without routes; the route is nil for

@@ -174,15 +174,18 @@ func (h *Handler) updateAccount(ctx context.Context, c *caller, in *struct {
 		return nil, err
 	}
 	return c.changeAccount(ctx, in.Ref, func(d *account.Directory, a *account.Account) error {
-		if p.Role != nil || p.Level != nil {
-			if _, err := d.Judging(c.mayMake(p.Role)).SetRole(ctx, c.actor, a.ID, p.Role, p.Level); err != nil {
+		if err := c.mayMake(p.Role)(ctx, a); err != nil {
+			return err
+		}
+		if limits != nil { // first: the caller may have another role after the other change
+			if _, err := d.SetLimits(ctx, c.actor, a.ID, *limits); err != nil {
 				return err
 			}
 		}
-		if limits == nil {
+		if p.Role == nil && p.Level == nil {
 			return nil
 		}
-		_, err := d.SetLimits(ctx, c.actor, a.ID, *limits)
+		_, err := d.Judging(c.mayMake(p.Role)).SetRole(ctx, c.actor, a.ID, p.Role, p.Level)
 		return err
 	})
 }

@@ -190,6 +190,17 @@ func TestNoRoleGrows(t *testing.T) {
 	}
 }
 
+// Who steps down and changes limits in one request does both, though the role is another in between.
+func TestStepDownWithLimits(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	boss, k := h.keyOf("", "boss@example.com", "superadmin", append(manageAll(), "*")...)
+	got := h.holders(boss.UID, k.Token)["in person"]("PATCH /v1/accounts/"+boss.UID, `{"role":"admin","limits":[{"name":"a","count":5,"period_ms":60000}]}`)
+	if got.status != 200 || !strings.Contains(got.body, `"role":"admin"`) || !strings.Contains(got.body, `"limits":[{"name":"a"`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
 // snapshotOf is how some accounts are.
 func (h *house) snapshotOf(t *testing.T, uids ...string) string {
 	t.Helper()

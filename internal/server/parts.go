@@ -44,7 +44,7 @@ type parts struct {
 	authority  *gatehouse.Authority // every scheme
 	gateOnly   *gatehouse.Authority // Barong's scheme alone
 	guesses    *memory.Limiter      // of what strangers may try: they can fill it, so it is not the keys' own
-	codes      gatehouse.Limiter    // of second factors and mail: existing accounts touch it, and a bounded number of made-up addresses
+	codes      gatehouse.Limiter    // of second factors and mail, which only existing accounts touch
 	directory  *account.Directory
 	keys       *assertion.Keys
 	door       *barong.Door

@@ -75,7 +75,7 @@ func stillMay(ctx context.Context, tx Querier, e *gatehouse.Event) error {
 		proven := slices.IndexFunc(now.Materials, func(m gatehouse.Material) bool { return m.Version == e.Actor.Material })
 		switch {
 		case now.State != gatehouse.StateActive || principal != string(gatehouse.PrincipalActive):
-		case !now.Expires.IsZero() && !e.Time.Before(now.Expires):
+		case !now.Expires.IsZero() && !e.Time.Before(now.Expires), now.NotBefore.After(e.Time):
 		case e.Actor.Material != 0 && (proven < 0 || ended(&now.Materials[proven], e)):
 		case e.Actor.Role != "" && role != e.Actor.Role, now.Version != via.Version && !sameBounds(&now, via):
 			may = gatehouse.ErrConflict
