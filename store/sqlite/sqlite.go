@@ -152,8 +152,26 @@ func dsn(path, mode string, pragmas ...string) string {
 
 var types = strings.NewReplacer("BYTES", "BLOB", "PLACE", "INTEGER", "CLUSTERED", "WITHOUT ROWID")
 
-// prepare makes the file and its tables.
-func prepare(ctx context.Context, path string, part sqlstore.Part) (err error) {
+// prepare makes the file and its tables. While another process turns a new file over to its log
+// (WAL), SQLite waits for no lock and says that it is busy: it is asked again.
+func prepare(ctx context.Context, path string, part sqlstore.Part) error {
+	const busy = 5
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(busyTimeout); ; {
+		err := prepareOnce(ctx, path, part)
+		if code(err)&0xff != busy || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func prepareOnce(ctx context.Context, path string, part sqlstore.Part) (err error) {
 	if err := prepareFile(path); err != nil {
 		return err
 	}
